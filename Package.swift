@@ -24,5 +24,7 @@ let package = Package(
             exclude: ["zoneinfo_oracle.py"],
             swiftSettings: strict
         ),
+        .target(name: "JSON", swiftSettings: strict),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
     ]
 )
