@@ -45,5 +45,13 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "Curl", dependencies: ["CCurl"], swiftSettings: strict),
+        .testTarget(
+            name: "CurlTests",
+            dependencies: ["Curl"],
+            exclude: ["http_server.py", "smtp_server.py"],
+            swiftSettings: strict
+        ),
     ]
 )
