@@ -15,6 +15,7 @@ let package = Package(
     name: "aftercare",
     platforms: [.macOS(.v15)],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     ],
@@ -51,6 +52,20 @@ let package = Package(
             name: "CurlTests",
             dependencies: ["Curl"],
             exclude: ["http_server.py", "smtp_server.py"],
+            swiftSettings: strict
+        ),
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(
+            name: "Postgres",
+            dependencies: ["CLibpq", "Time", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: strict
+        ),
+
+        // What the tests share: a cluster, child processes, a proxy that breaks connections.
+        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTests",
+            dependencies: ["Postgres", "Support", "Time"],
             swiftSettings: strict
         ),
     ]

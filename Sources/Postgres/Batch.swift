@@ -1,0 +1,33 @@
+public import FoundationEssentials
+
+/// Statements that travel to the server together, up to one Sync.
+struct Batch: Sendable {
+    enum Item: Sendable {
+        case statement(SQL)
+        /// Sent unprepared: each text is used once (`SET LOCAL` takes no parameters, so its text carries the value).
+        case unprepared(String)
+    }
+
+    var items: [Item] = []
+    /// Whether this batch commits something, so that a lost answer means an unknown outcome.
+    var commits: Bool
+
+    static let begin = SQL(unsafe: "BEGIN")
+    static let commit = SQL(unsafe: "COMMIT")
+}
+
+/// A setting that holds until the end of the transaction (`SET LOCAL`), such as the tenant that row level security
+/// compares with.
+///
+/// `SET LOCAL` and not `set_config`: Citus passes only the former on to the nodes that hold the shards.
+public struct LocalSetting: Sendable {
+    let statement: String
+
+    public init(_ name: StaticString, _ value: UUID) {
+        statement = "SET LOCAL \(name) = '\(value.uuidString)'"
+    }
+
+    public init(_ name: StaticString, milliseconds: Int) {
+        statement = "SET LOCAL \(name) = '\(milliseconds)ms'"
+    }
+}

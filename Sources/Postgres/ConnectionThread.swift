@@ -1,0 +1,106 @@
+import CLibpq
+import Glibc
+
+/// The thread a connection lives on, as the executor of its actor.
+///
+/// libpq is called and waited for on this thread only. So the actor's methods are straight-line code that may block
+/// in `poll`, without holding up Swift's cooperative threads, and never interleave.
+///
+/// The thread starts with the first job and ends after `stop()`, once no job is left; a job that comes later still
+/// starts it again, so that no call on a closed connection hangs.
+///
+/// Unchecked: `state` is only touched with `mutex` held.
+final class ConnectionThread: SerialExecutor, @unchecked Sendable {
+    private struct State {
+        var jobs: [UnownedJob] = []
+        var isRunning = false
+        var isStopping = false
+    }
+
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var state = State()
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(condition)
+        pthread_mutex_destroy(mutex)
+        condition.deallocate()
+        mutex.deallocate()
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        pthread_mutex_lock(mutex)
+        state.jobs.append(job)
+        if state.isRunning {
+            pthread_cond_signal(condition)
+        } else {
+            state.isRunning = true
+            Thread.start { self.loop() }
+        }
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// Lets the thread end when its last job is done.
+    func stop() {
+        pthread_mutex_lock(mutex)
+        state.isStopping = true
+        pthread_cond_signal(condition)
+        pthread_mutex_unlock(mutex)
+    }
+
+    private func loop() {
+        var batch: [UnownedJob] = []
+        while true {
+            pthread_mutex_lock(mutex)
+            while state.jobs.isEmpty && !state.isStopping { pthread_cond_wait(condition, mutex) }
+            guard !state.jobs.isEmpty else {
+                state.isRunning = false
+                pthread_mutex_unlock(mutex)
+                return
+            }
+            swap(&batch, &state.jobs)
+            pthread_mutex_unlock(mutex)
+            for job in batch { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            batch.removeAll(keepingCapacity: true)
+        }
+    }
+}
+
+/// A detached POSIX thread.
+enum Thread {
+    private final class Body {
+        let run: @Sendable () -> Void
+
+        init(_ run: @escaping @Sendable () -> Void) {
+            self.run = run
+        }
+    }
+
+    static func start(_ run: @escaping @Sendable () -> Void) {
+        var thread = pthread_t()
+        let body = Unmanaged.passRetained(Body(run))
+        let failure = pthread_create(
+            &thread,
+            nil,
+            { body in
+                if let body { Unmanaged<Body>.fromOpaque(body).takeRetainedValue().run() }
+                return nil
+            },
+            body.toOpaque()
+        )
+        // Without a thread no call could ever return; EAGAIN here means that the process is out of threads or memory.
+        guard failure == 0 else { fatalError("pthread_create failed: \(failure)") }
+        pthread_detach(thread)
+    }
+
+    /// Sleeps for the grain of the pool's timer. Only for threads started here.
+    static func pause() {
+        usleep(20_000)
+    }
+}

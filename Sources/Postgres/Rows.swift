@@ -1,0 +1,113 @@
+import CLibpq
+
+/// What one statement answered: its rows, if it has any, and the number of rows it touched.
+///
+/// Owns libpq's result, which is read-only and may be decoded on any thread: rows are decoded in the caller's task,
+/// not on the connection's thread.
+public struct Rows: Sendable {
+    let storage: ResultStorage
+
+    /// The number of rows.
+    public var count: Int { storage.rowCount }
+    public var isEmpty: Bool { count == 0 }
+
+    /// The number of rows an INSERT, UPDATE, DELETE or SELECT touched.
+    public var affected: Int { PQcmdTuples(storage.result).flatMap { Int(String(cString: $0)) } ?? 0 }
+
+    /// The command tag without its counts, such as `INSERT` or `COMMIT`.
+    var tag: String { PQcmdStatus(storage.result).map { String(cString: $0) } ?? "" }
+
+    public subscript(index: Int) -> Row {
+        precondition(index >= 0 && index < count, "row \(index) of \(count)")
+        return Row(storage: storage, index: Int32(index))
+    }
+
+    /// The first row, or nil if there is none.
+    public var first: Row? { isEmpty ? nil : self[0] }
+
+    /// Every row, mapped.
+    public func map<Element, Failure: Error>(
+        _ transform: (Row) throws(Failure) -> Element
+    ) throws(Failure) -> [Element] {
+        var elements: [Element] = []
+        elements.reserveCapacity(count)
+        for index in 0..<count { elements.append(try transform(self[index])) }
+        return elements
+    }
+
+    /// Every row as a tuple, column by column: `rows.decode((UUID, String?).self)`.
+    public func decode<each Column: PostgresDecodable>(
+        _: (repeat each Column).Type
+    ) throws(PostgresError) -> [(repeat each Column)] {
+        try map { row throws(PostgresError) in try row.decode((repeat each Column).self) }
+    }
+}
+
+/// One row of an answer.
+public struct Row: Sendable {
+    let storage: ResultStorage
+    let index: Int32
+
+    /// The field of the column called `name`: `let id: UUID = try row("id")`.
+    public func callAsFunction<Value: PostgresDecodable>(
+        _ name: String,
+        as _: Value.Type = Value.self
+    ) throws(PostgresError) -> Value {
+        let column = PQfnumber(storage.result, name)
+        guard column >= 0 else { throw .decoding("the answer has no column \"\(name)\"") }
+        return try decode(column)
+    }
+
+    /// The row's columns in their order as a tuple: `try row.decode((UUID, String?).self)`.
+    public func decode<each Column: PostgresDecodable>(
+        _: (repeat each Column).Type
+    ) throws(PostgresError) -> (repeat each Column) {
+        var column: Int32 = -1
+        func next<Value: PostgresDecodable>(_: Value.Type) throws(PostgresError) -> Value {
+            column += 1
+            guard column < PQnfields(storage.result) else { throw .decoding("the answer has only \(column) columns") }
+            return try decode(column)
+        }
+        return (repeat try next((each Column).self))
+    }
+
+    private func decode<Value: PostgresDecodable>(_ column: Int32) throws(PostgresError) -> Value {
+        let result = storage.result
+        let value: Value?
+        if PQgetisnull(result, index, column) == 1 {
+            value = Value.null
+        } else {
+            let bytes = UnsafeRawBufferPointer(
+                start: PQgetvalue(result, index, column),
+                count: Int(PQgetlength(result, index, column))
+            )
+            value = Value.decode(Cell(bytes: bytes, type: PQftype(result, column)))
+        }
+        guard let value else {
+            let name = PQfname(result, column).map { String(cString: $0) } ?? "?"
+            let isNull = PQgetisnull(result, index, column) == 1
+            throw .decoding(
+                "column \"\(name)\" (type \(PQftype(result, column))\(isNull ? ", NULL" : "")) is not a \(Value.self)"
+            )
+        }
+        return value
+    }
+}
+
+/// A libpq result and its end of life. Unchecked: libpq documents results as read-only and safe on any thread.
+final class ResultStorage: @unchecked Sendable {
+    let result: OpaquePointer
+    let rowCount: Int
+
+    init(_ result: OpaquePointer) {
+        self.result = result
+        self.rowCount = Int(PQntuples(result))
+    }
+
+    var isCopy: Bool {
+        let status = PQresultStatus(result)
+        return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH
+    }
+
+    deinit { PQclear(result) }
+}
