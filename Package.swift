@@ -20,21 +20,44 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     ],
     targets: [
+        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .plugin(name: "EmbedSQL", capability: .buildTool(), path: "Sources/EmbedSQL"),
+        .target(name: "Schema", dependencies: ["Postgres"], path: "sql", swiftSettings: strict, plugins: ["EmbedSQL"]),
         .target(name: "Time", swiftSettings: strict),
-        .testTarget(
-            name: "TimeTests",
-            dependencies: ["Time"],
-            exclude: ["zoneinfo_oracle.py"],
+        .target(
+            name: "Postgres",
+            dependencies: ["CLibpq", "Time", .product(name: "DequeModule", package: "swift-collections")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "Jobs",
+            dependencies: ["Postgres", "Time", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
         .target(name: "JSON", swiftSettings: strict),
-        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+        .target(name: "Curl", dependencies: ["CCurl"], swiftSettings: strict),
         .target(
             name: "Observability",
             dependencies: [
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
             ],
+            swiftSettings: strict
+        ),
+        // What the tests share: a cluster, child processes, a proxy that breaks connections.
+        .target(name: "Support", dependencies: ["Postgres", "Schema"], path: "Tests/Support", swiftSettings: strict),
+        .testTarget(
+            name: "TimeTests",
+            dependencies: ["Time"],
+            exclude: ["zoneinfo_oracle.py"],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "JSONTests", dependencies: ["JSON"], swiftSettings: strict),
+        .testTarget(
+            name: "CurlTests",
+            dependencies: ["Curl"],
+            exclude: ["http_server.py", "smtp_server.py"],
             swiftSettings: strict
         ),
         .testTarget(
@@ -46,23 +69,6 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
-        .target(name: "Curl", dependencies: ["CCurl"], swiftSettings: strict),
-        .testTarget(
-            name: "CurlTests",
-            dependencies: ["Curl"],
-            exclude: ["http_server.py", "smtp_server.py"],
-            swiftSettings: strict
-        ),
-        .systemLibrary(name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .target(
-            name: "Postgres",
-            dependencies: ["CLibpq", "Time", .product(name: "DequeModule", package: "swift-collections")],
-            swiftSettings: strict
-        ),
-
-        // What the tests share: a cluster, child processes, a proxy that breaks connections.
-        .target(name: "Support", dependencies: ["Postgres"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
             name: "PostgresTests",
             dependencies: ["Postgres", "Support", "Time"],

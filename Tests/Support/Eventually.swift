@@ -20,4 +20,6 @@ public func eventually(
 /// What was waited for did not come.
 public struct NeverHappened: Error, CustomStringConvertible {
     public let description: String
+
+    public init(description: String) { self.description = description }
 }
