@@ -1,0 +1,38 @@
+/// What a credential may do. API keys hold any set of these; people hold the set of their role.
+enum Scope: String, CaseIterable, Sendable {
+    case storesRead = "stores:read"
+    case storesWrite = "stores:write"
+    case connectionsRead = "connections:read"
+    case connectionsWrite = "connections:write"
+    case ordersRead = "orders:read"
+    case eventsRead = "inbound_events:read"
+    case workflowsRead = "workflows:read"
+    case runsRead = "runs:read"
+    case messagesRead = "messages:read"
+    case operationsRead = "operations:read"
+    case testClockWrite = "test_clock:write"
+    case usersRead = "users:read"
+    case usersWrite = "users:write"
+    case keysRead = "api_keys:read"
+    case keysWrite = "api_keys:write"
+}
+
+/// A person's role. Each may do what the one before may, and more.
+enum Role: String, CaseIterable, Sendable {
+    case viewer, agent, author, approver, owner
+
+    var scopes: Set<Scope> {
+        switch self {
+        // An agent answers tickets and an approver releases other people's changes; neither exists yet.
+        case .viewer, .agent:
+            [
+                .storesRead, .connectionsRead, .ordersRead, .eventsRead, .workflowsRead, .runsRead, .messagesRead,
+                .operationsRead,
+            ]
+        case .author, .approver:
+            Role.viewer.scopes.union([.storesWrite, .connectionsWrite, .testClockWrite, .usersRead, .keysRead])
+        case .owner:
+            Set(Scope.allCases)
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import Crypto
+import FoundationEssentials
+import Jobs
+import Logging
+import Postgres
+import Time
+
+/// Everything the features work with, made once at the start and handed down. There is no other way to any of it.
+struct Environment: Sendable {
+    let pool: Pool
+    let clock: DatabaseClock
+    let access: Access
+    let masterKey: MasterKey
+    let passwords: Passwords
+    /// The sender of mail for stores that name none.
+    let mailFrom: String
+    /// Where this API is reached from outside, without a slash at its end.
+    let publicURL: String
+    /// Jobs were enqueued in this process: a worker in it need not wait for its next poll.
+    let wakeWorker: WakeUp
+    let logger: Logger
+
+    /// The tenant's transactions, for jobs. Requests go through `access`.
+    func settings(for tenant: UUID) -> [LocalSetting] { [LocalSetting("app.tenant", tenant)] }
+}

@@ -1,0 +1,14 @@
+import Jobs
+
+/// The work: what runs each kind of job.
+enum JobHandlers {
+    static func all(_ environment: Environment, transport: any MailTransport) -> [JobHandler] {
+        [
+            ApplyInboundEvent(environment: environment).handler,
+            RunWorkflows(environment: environment).handler,
+            RunDueWorkflow(environment: environment).handler,
+            DeliverMessage(environment, transport: transport).handler,
+            AdvanceTestClock(environment: environment).handler,
+        ]
+    }
+}

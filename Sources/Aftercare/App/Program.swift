@@ -1,0 +1,198 @@
+public import Configuration
+import Curl
+import FoundationEssentials
+import Hummingbird
+import HummingbirdCore
+import Jobs
+import Logging
+import Metrics
+import NIOCore
+import Observability
+import Postgres
+import Schema
+import ServiceLifecycle
+import Time
+public import UnixSignals
+
+/// The program's ways to run, put together from a configuration.
+public struct Program: Sendable {
+    /// What a process does.
+    public struct Duties: OptionSet, Sendable {
+        public let rawValue: Int
+
+        public init(rawValue: Int) { self.rawValue = rawValue }
+
+        /// Answer the API.
+        public static let serve = Duties(rawValue: 1)
+        /// Run jobs and the schedule.
+        public static let work = Duties(rawValue: 2)
+    }
+
+    /// How long a graceful stop may take in all.
+    static let stopTimeout = Duration.seconds(25)
+
+    let config: Config
+    let logger: Logger
+    let registry: PrometheusRegistry
+
+    /// Reads the configuration and sets up logs and metrics; once in a process.
+    public init(_ reader: ConfigReader) throws {
+        let config = try Config(reader)
+        LoggingSystem.bootstrap { JSONLogHandler(label: $0, level: config.logLevel) }
+        self.init(config, logger: Logger(label: "aftercare"))
+        MetricsSystem.bootstrap(registry)
+    }
+
+    init(_ config: Config, logger: Logger) {
+        self.config = config
+        self.logger = logger
+        registry = PrometheusRegistry(help: [
+            "http_request_duration": "Time to answer, by method, route template and status.",
+            "database_connections": "Connections of this process, by state.",
+            "database_callers_waiting": "Calls that wait for a connection.",
+        ])
+    }
+
+    /// Runs until the process is told to stop.
+    ///
+    /// - Parameters:
+    ///   - signals: what tells it to stop.
+    ///   - onServing: called with the port once requests are answered.
+    public func run(
+        _ duties: Duties,
+        stoppingOn signals: [UnixSignal] = [.sigterm, .sigint],
+        onServing: @escaping @Sendable (Int) async throws -> Void = { _ in }
+    ) async throws {
+        let pool = pool()
+        try await StartChecks.role(pool)
+        try await Migrator(pool).verify()
+        let clock = try await DatabaseClock(pool)
+        let environment = try environment(pool, clock)
+        var services: [any Service] = [PoolService(pool: pool), ClockService(pool: pool, clock: clock, logger: logger)]
+        if duties.contains(.work) {
+            services.append(try workerService(environment))
+        }
+        if duties.contains(.serve) {
+            services.append(apiService(environment, onServing))
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: services,
+            gracefulShutdownSignals: signals,
+            logger: logger
+        )
+        configuration.maximumGracefulShutdownDuration = Self.stopTimeout
+        logger.info("started", metadata: ["duties": "\(duties.names)"])
+        try await ServiceGroup(configuration: configuration).run()
+        logger.info("stopped")
+    }
+
+    func pool() -> Pool {
+        Pool(
+            Pool.Settings(
+                connection: ConnectionSettings(
+                    url: config.databaseURL.reveal(),
+                    preparesStatements: config.preparesStatements
+                ),
+                maximumConnections: config.databaseConnections
+            )
+        )
+    }
+
+    func environment(_ pool: Pool, _ clock: DatabaseClock, wakeWorker: WakeUp = WakeUp()) throws -> Environment {
+        let limits = RateLimits(
+            credentialPerMinute: config.keyPerMinute,
+            tenantPerMinute: config.tenantPerMinute,
+            addressPerMinute: config.addressPerMinute
+        )
+        return Environment(
+            pool: pool,
+            clock: clock,
+            access: Access(pool: pool, clock: clock, limits: limits, life: SessionLife()),
+            masterKey: MasterKey(config.secretKey),
+            passwords: try Passwords(cost: config.passwordCost),
+            mailFrom: config.mailFrom,
+            publicURL: config.publicURL,
+            wakeWorker: wakeWorker,
+            logger: logger
+        )
+    }
+
+    func server(_ environment: Environment, _ readiness: Readiness) -> Server {
+        Server(
+            routes: Routes.all(environment, registry, readiness),
+            pepper: environment.masterKey.pepper,
+            limits: environment.access.limits,
+            logger: logger,
+            trustedProxies: config.trustedProxies
+        )
+    }
+
+    private func apiService(
+        _ environment: Environment,
+        _ onServing: @escaping @Sendable (Int) async throws -> Void
+    ) -> APIService {
+        let readiness = Readiness()
+        let server = server(environment, readiness)
+        let logger = logger
+        var configuration = ApplicationConfiguration(address: .hostname(config.httpHost, port: config.httpPort))
+        configuration.availableConnectionsDelegate = MaximumAvailableConnections(config.httpConnections)
+        let idle = TimeAmount.seconds(Int64(config.httpIdleSeconds))
+        let application = Application(
+            router: server.router(),
+            server: .http1(configuration: .init(idleTimeout: idle)),
+            configuration: configuration,
+            onServerRunning: { channel in
+                do {
+                    try await onServing(channel.localAddress?.port ?? 0)
+                } catch {
+                    logger.error("could not announce the server", metadata: ["error": "\(String(reflecting: error))"])
+                }
+            },
+            logger: logger
+        )
+        return APIService(application: application, readiness: readiness)
+    }
+
+    /// Mail goes into files where a directory is set, else to the mail server.
+    private func mailTransport() throws -> any MailTransport {
+        if let directory = config.mailDirectory { return try FileTransport(directory: directory) }
+        guard let host = config.smtpHost else {
+            throw Config.Invalid(name: "AFTERCARE_SMTP_HOST", reason: "is not set, nor is AFTERCARE_MAIL_DIRECTORY")
+        }
+        let security: SMTPClient.Security =
+            switch config.smtpSecurity {
+            case "tls": .tls
+            case "none": .none
+            default: .startTLS
+            }
+        let server = SMTPClient.Server(
+            host: host,
+            port: config.smtpPort,
+            security: security,
+            username: config.smtpUsername,
+            password: config.smtpPassword?.reveal()
+        )
+        return SMTPTransport(client: SMTPClient(server))
+    }
+
+    private func workerService(_ environment: Environment) throws -> WorkerService {
+        var settings = Worker.Settings()
+        settings.capacity = config.workCapacity
+        settings.distribution = Distribution(rawValue: config.distribution) ?? .single
+        let worker = Worker(
+            pool: environment.pool,
+            clock: environment.clock,
+            handlers: JobHandlers.all(environment, transport: try mailTransport()),
+            settings: settings,
+            logger: logger
+        )
+        environment.wakeWorker.connect { worker.wake() }
+        return WorkerService(worker: worker)
+    }
+}
+
+extension Program.Duties {
+    fileprivate var names: String {
+        [contains(.serve) ? "serve" : nil, contains(.work) ? "work" : nil].compactMap { $0 }.joined(separator: ", ")
+    }
+}

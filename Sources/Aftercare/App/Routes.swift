@@ -1,0 +1,22 @@
+import Observability
+
+/// The API: every operation of every feature.
+enum Routes {
+    static func all(_ environment: Environment, _ registry: PrometheusRegistry, _ readiness: Readiness) -> [Route] {
+        [
+            HealthRoutes(environment: environment, registry: registry, readiness: readiness).routes,
+            SessionRoutes(environment: environment).routes,
+            UserRoutes(environment: environment).routes,
+            APIKeyRoutes(environment: environment).routes,
+            StoreRoutes(environment: environment).routes,
+            TestClockRoutes(environment: environment).routes,
+            ConnectionRoutes(environment: environment).routes,
+            Receive(environment: environment).routes,
+            InboundEventRoutes(environment: environment).routes,
+            OrderRoutes(environment: environment).routes,
+            AutomationRoutes(environment: environment).routes,
+            MessageRoutes(environment: environment).routes,
+            OperationRoutes(environment: environment).routes,
+        ].flatMap { $0 }
+    }
+}

@@ -1,0 +1,79 @@
+import Hummingbird
+import Jobs
+import Logging
+import Postgres
+import ServiceLifecycle
+import Synchronization
+
+// The parts of a running process. A group starts them in order and stops them in reverse: the API first, so that no
+// request meets a closed pool, and the pool last.
+
+struct PoolService: Service {
+    let pool: Pool
+
+    func run() async throws {
+        try? await gracefulShutdown()
+        await pool.shutDown()
+    }
+}
+
+/// Sets the database clock anew every minute, because the clocks of machines drift apart.
+struct ClockService: Service {
+    let pool: Pool
+    let clock: DatabaseClock
+    let logger: Logger
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(60))
+                guard !Task.isCancelled else { return }
+                do {
+                    let drift = try await clock.set(by: pool)
+                    if abs(drift.components.seconds) >= 1 {
+                        logger.warning("this machine's clock drifts from the database's", metadata: ["by": "\(drift)"])
+                    }
+                } catch {
+                    logger.warning("could not set the clock", metadata: ["error": "\(String(reflecting: error))"])
+                }
+            }
+        }
+    }
+}
+
+struct WorkerService: Service {
+    let worker: Worker
+
+    func run() async throws {
+        await withGracefulShutdownHandler {
+            await worker.run()
+        } onGracefulShutdown: {
+            worker.stop()
+        }
+    }
+}
+
+struct APIService: Service {
+    let application: Application<RouterResponder<RequestSource>>
+    let readiness: Readiness
+
+    func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await application.run()
+        } onGracefulShutdown: {
+            readiness.stop()
+        }
+    }
+}
+
+/// A way to wake the worker of this process, if there is one.
+final class WakeUp: Sendable {
+    private let action = Mutex<(@Sendable () -> Void)?>(nil)
+
+    func connect(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = action } }
+
+    func callAsFunction() {
+        let action = action.withLock { $0 }
+        action?()
+    }
+}

@@ -1,0 +1,182 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// What asks for a decision.
+enum Trigger: Hashable, Sendable {
+    /// Something became true of the order. The episode is what it became true of, such as the parcel.
+    case fact(id: UUID, kind: Workflow.FactKind, episode: String, happenedAt: Instant)
+    /// What was scheduled earlier has fallen due.
+    case due(schedule: UUID, episode: String, notAfter: Instant?)
+
+    var episode: String {
+        switch self {
+        case .fact(_, _, let episode, _), .due(_, let episode, _): episode
+        }
+    }
+}
+
+/// Everything a decision depends on: the same question always gets the same answer.
+struct Question: Sendable {
+    let trigger: Trigger
+    let facts: OrderFacts
+    /// Whether this workflow has scheduled this episode before.
+    let isScheduled: Bool
+    let workflow: WorkflowVersion
+    let policy: PolicyVersion
+    /// The store's zone and the store's time.
+    let zone: Zone
+    let now: Instant
+}
+
+/// Decides what a workflow does about an order, and why. Dry run, replay and the real thing call this one function;
+/// only `Execute` causes effects.
+///
+/// Asked twice for one follow-up: when the fact becomes known, to fix the time, and when that time has come, about
+/// the facts as they are by then. What may still mend itself by then (an address that has not come yet) is no reason
+/// to decline at the first moment.
+func decide(_ question: Question) -> Plan {
+    if let reason = question.lastingObstacle { return .decline(reason) }
+    switch question.trigger {
+    case .fact(_, let kind, _, let happenedAt):
+        guard kind == question.workflow.definition.trigger else { return .decline(.notTriggered) }
+        return question.schedule(happenedAt)
+    case .due(_, _, let notAfter):
+        return question.act(notAfter)
+    }
+}
+
+extension Question {
+    /// Names one effect for one episode of one order, whoever asks for it and however often.
+    var effectKey: String {
+        switch workflow.definition.action {
+        case .sendMessage(let template):
+            "\(template.rawValue):\(workflow.id):\(facts.order):\(trigger.episode)"
+        }
+    }
+
+    /// What later facts will not take away.
+    fileprivate var lastingObstacle: DeclineReason? {
+        if workflow.rollout == .off { return .workflowOff }
+        if facts.isHistorical { return .historical }
+        if facts.isDeleted { return .orderDeleted }
+        if demands(.notCancelled), facts.isCancelled { return .orderCancelled }
+        if demands(.notRefunded), facts.isRefunded { return .orderRefunded }
+        if facts.sent.contains(effectKey) { return .alreadySent }
+        return nil
+    }
+
+    /// What stands in the way of acting now.
+    private var presentObstacle: DeclineReason? {
+        if !facts.isComplete { return .orderIncomplete }
+        // It cannot be said that it is not refunded.
+        if demands(.notRefunded), facts.isPaymentUnknown { return .paymentStatusUnknown }
+        // Whatever its conditions say, a message needs somebody to go to.
+        if !facts.hasEmail { return .noEmail }
+        if workflow.definition.trigger == .delivered, facts.parcel(trigger.episode)?.isDelivered != true {
+            return .notDelivered
+        }
+        return nil
+    }
+
+    private func demands(_ condition: Workflow.Condition) -> Bool { workflow.definition.conditions.contains(condition) }
+
+    // MARK: The fact has become known
+
+    fileprivate func schedule(_ happenedAt: Instant) -> Plan {
+        if isScheduled { return .decline(.alreadyScheduled) }
+        let due = dueTime(after: happenedAt)
+        // Told of it so late that nobody would understand the message any more.
+        guard now <= due.notAfter else { return .decline(.expired) }
+        return .act([.schedule(due)], .scheduled)
+    }
+
+    /// The local time some days after the fact, and never before the fact itself.
+    func dueTime(after happenedAt: Instant) -> DueTime {
+        let (days, time) =
+            switch workflow.definition.schedule {
+            case .byPolicy: (policy.policy.followUp.daysAfterDelivery, policy.policy.followUp.localTime)
+            case .own(let days, let localTime): (days, localTime)
+            }
+        var date = zone.local(at: happenedAt).date.adding(days: days)
+        var resolution = zone.instant(of: time, on: date)
+        if resolution.instant < happenedAt {
+            date = date.adding(days: 1)
+            resolution = zone.instant(of: time, on: date)
+        }
+        let quietEnd = endOfQuiet(at: resolution.instant)
+        let instant = quietEnd ?? resolution.instant
+        return DueTime(
+            instant: instant,
+            intent: LocalDateTime(date, time),
+            kind: resolution.kind,
+            isMovedByQuietHours: quietEnd != nil,
+            notAfter: instant + .seconds(policy.policy.expiresAfterHours * 3600)
+        )
+    }
+
+    /// Nil where it is not quiet. Quiet hours hold back what may wait, not a notice about the customer's money.
+    private func endOfQuiet(at instant: Instant) -> Instant? {
+        guard workflow.definition.messageClass == .followUp else { return nil }
+        return policy.policy.quietHours?.end(ifQuietAt: instant, in: zone)
+    }
+
+    // MARK: Its time has come
+
+    fileprivate func act(_ notAfter: Instant?) -> Plan {
+        if let reason = presentObstacle { return .decline(reason) }
+        if let notAfter, now > notAfter { return .decline(.expired) }
+        if let end = endOfQuiet(at: now) {
+            if let notAfter, end > notAfter { return .decline(.expired) }
+            return .wait(until: end)
+        }
+        switch workflow.definition.action {
+        case .sendMessage(let template):
+            return .act([.sendMessage(template, workflow.definition.messageClass)], .due)
+        }
+    }
+}
+
+// MARK: The question, kept with its run
+
+extension Question {
+    /// What was known: the facts themselves, and what asked. Versions and times stand in columns of their own.
+    var json: JSON {
+        [
+            "trigger": trigger.json,
+            "order": facts.json,
+            "is_scheduled": .bool(isScheduled),
+            "workflow_rollout": .string(workflow.rollout.rawValue),
+            "time_zone": .string(zone.identifier),
+            "zone_data": .string(Zone.dataVersion),
+        ]
+    }
+}
+
+extension Trigger {
+    /// What stands in `runs.trigger`.
+    var name: String {
+        switch self {
+        case .fact(_, let kind, _, _): "fact:\(kind.rawValue)"
+        case .due: "schedule:follow_up"
+        }
+    }
+
+    var id: UUID {
+        switch self {
+        case .fact(let id, _, _, _), .due(let id, _, _): id
+        }
+    }
+
+    fileprivate var json: JSON {
+        switch self {
+        case .fact(_, _, let episode, let happenedAt):
+            ["kind": .string(name), "episode": .string(episode), "happened_at": .instant(happenedAt)]
+        case .due(_, let episode, let notAfter):
+            [
+                "kind": .string(name), "episode": .string(episode),
+                "not_after": notAfter.map(JSON.instant) ?? nil,
+            ]
+        }
+    }
+}

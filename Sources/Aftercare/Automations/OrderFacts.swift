@@ -1,0 +1,73 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// What is known of an order when a decision about it is made.
+///
+/// Kept with every run for good, so it holds nothing that names or reaches a person: whether there is an e-mail
+/// address, not which.
+struct OrderFacts: Hashable, Sendable {
+    struct Parcel: Hashable, Sendable {
+        let externalID: String
+        let status: String
+        let deliveredAt: Instant?
+
+        var isDelivered: Bool { status == "delivered" }
+    }
+
+    let order: OrderID
+    let number: String?
+    /// False while only a shipment or a payment has named the order.
+    let isComplete: Bool
+    let isHistorical: Bool
+    let hasEmail: Bool
+    let financialStatus: String
+    let fulfillmentStatus: String
+    let lifecycleStatus: String
+    let returnStatus: String
+    /// The source's own time of the newest thing known.
+    let asOf: Instant
+    let parcels: [Parcel]
+    /// The effect keys of what was sent for this order before.
+    let sent: Set<String>
+
+    var isCancelled: Bool { lifecycleStatus == "cancelled" }
+    var isDeleted: Bool { lifecycleStatus == "deleted" }
+    /// All the money went back, or never came.
+    var isRefunded: Bool { financialStatus == "refunded" || financialStatus == "voided" }
+    var isPaymentUnknown: Bool { financialStatus == "unknown" }
+
+    func parcel(_ externalID: String) -> Parcel? { parcels.first { $0.externalID == externalID } }
+}
+
+extension OrderFacts {
+    var json: JSON {
+        [
+            "order_id": "\(order)",
+            "number": number.map { .string($0) } ?? nil,
+            "is_complete": .bool(isComplete),
+            "historical": .bool(isHistorical),
+            "has_email": .bool(hasEmail),
+            "financial_status": .string(financialStatus),
+            "fulfillment_status": .string(fulfillmentStatus),
+            "lifecycle_status": .string(lifecycleStatus),
+            "return_status": .string(returnStatus),
+            "as_of": .instant(asOf),
+            "shipments": .array(
+                parcels.map { parcel in
+                    [
+                        "external_id": .string(parcel.externalID),
+                        "status": .string(parcel.status),
+                        "delivered_at": parcel.deliveredAt.map(JSON.instant) ?? nil,
+                    ]
+                }
+            ),
+            "sent": .array(sent.sorted().map { .string($0) }),
+        ]
+    }
+}
+
+extension JSON {
+    /// To the microsecond, so that what is read back is the same instant.
+    static func instant(_ instant: Instant) -> JSON { .string(instant.rfc3339Exact) }
+}

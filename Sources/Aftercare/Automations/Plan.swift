@@ -1,0 +1,89 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// The answer to a question: what to do, or the named reason for doing nothing.
+enum Plan: Hashable, Sendable {
+    case act([Effect], ActReason)
+    case decline(DeclineReason)
+    /// It is quiet at the recipient's: ask again when it ends. Nothing is decided yet.
+    case wait(until: Instant)
+}
+
+enum Effect: Hashable, Sendable {
+    case schedule(DueTime)
+    case sendMessage(MessageTemplate, MessageClass)
+}
+
+/// When something falls due, and how that follows from the local time that was meant.
+struct DueTime: Hashable, Sendable {
+    let instant: Instant
+    /// What a clock in the store was to show.
+    let intent: LocalDateTime
+    /// Whether the clock is changed around then: the time does not happen, or happens twice.
+    let kind: Resolution.Kind
+    let isMovedByQuietHours: Bool
+    /// After this it is too late.
+    let notAfter: Instant
+}
+
+/// Why a workflow acted. Part of the published API.
+enum ActReason: String, CaseIterable, Sendable {
+    case scheduled, due
+}
+
+/// Why a workflow did nothing. Part of the published API, and closed: every way out of `decide` has its name here.
+enum DeclineReason: String, CaseIterable, Sendable {
+    case workflowOff = "workflow_off"
+    /// The workflow is about other facts.
+    case notTriggered = "not_triggered"
+    /// The order was imported as history.
+    case historical
+    case orderDeleted = "order_deleted"
+    case orderCancelled = "order_cancelled"
+    case orderRefunded = "order_refunded"
+    /// The shop has told of a part of the order only.
+    case orderIncomplete = "order_incomplete"
+    /// Whether it was paid or refunded is said in a word this program does not know.
+    case paymentStatusUnknown = "payment_status_unknown"
+    case noEmail = "no_email"
+    /// The parcel is no longer, or not yet, with the customer.
+    case notDelivered = "not_delivered"
+    case alreadyScheduled = "already_scheduled"
+    case alreadySent = "already_sent"
+    case expired
+}
+
+extension Plan {
+    var json: JSON {
+        switch self {
+        case .act(let effects, let reason):
+            ["decision": "act", "reason": .string(reason.rawValue), "effects": .array(effects.map(\.json))]
+        case .decline(let reason):
+            ["decision": "decline", "reason": .string(reason.rawValue)]
+        case .wait(let until):
+            ["decision": "wait", "until": .instant(until)]
+        }
+    }
+}
+
+extension Effect {
+    fileprivate var json: JSON {
+        switch self {
+        case .schedule(let due):
+            [
+                "kind": "schedule",
+                "due_at": .instant(due.instant),
+                "due_local": "\(due.intent)",
+                "resolution": .string(due.kind.rawValue),
+                "moved_by_quiet_hours": .bool(due.isMovedByQuietHours),
+                "not_after": .instant(due.notAfter),
+            ]
+        case .sendMessage(let template, let messageClass):
+            [
+                "kind": "send_message", "template": .string(template.rawValue),
+                "class": .string(messageClass.rawValue),
+            ]
+        }
+    }
+}

@@ -1,0 +1,61 @@
+import FoundationEssentials
+import Jobs
+import Postgres
+import Time
+
+/// What a workflow had scheduled has fallen due: decides again, on the facts as they are now. The job's subject is the
+/// row's id in `fired`.
+struct RunDueWorkflow {
+    static let kind = "follow_up_due"
+
+    let environment: Environment
+
+    var handler: JobHandler { JobHandler(Self.kind, run: run) }
+
+    /// Rolls the transaction back: the job is not finished, it waits.
+    private struct Quiet: Error {
+        let end: Instant
+        let isOnTestClock: Bool
+    }
+
+    @Sendable private func run(_ job: Job) async throws -> JobOutcome {
+        do {
+            try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
+                try await decideAgain(job, in: transaction)
+            }
+        } catch let quiet as Quiet {
+            // Nobody knows when a test clock reaches the end, so it is looked at now and then.
+            return .again(at: quiet.isOnTestClock ? environment.clock.now() + .seconds(2) : quiet.end)
+        }
+        environment.wakeWorker()
+        return .finished
+    }
+
+    private func decideAgain(_ job: Job, in transaction: Transaction) async throws {
+        let now = environment.clock.now()
+        try await JobStore.finish(job, in: transaction, now: now)
+        let origin = AutomationStore.Origin.due(job.subject, tenant: job.tenant)
+        let rows = try await transaction.query(
+            AutomationStore.holdClock(origin),
+            AutomationStore.lockOrder(origin),
+            AutomationStore.store(origin),
+            AutomationStore.policy(origin),
+            AutomationStore.parcels(origin),
+            AutomationStore.sent(origin),
+            AutomationStore.due(job.subject, tenant: job.tenant)
+        )
+        guard let due = rows[6].first,
+            let known = try Known(order: rows[1], store: rows[2], policy: rows[3], parcels: rows[4], sent: rows[5])
+        else { return }
+        let trigger = try Trigger.due(
+            schedule: due("schedule_id"),
+            episode: due("occurrence"),
+            notAfter: due("not_after")
+        )
+        let question = try known.question(trigger, AutomationStore.decodeVersion(due), isScheduled: true, now: now)
+        let plan = decide(question)
+        if case .wait(let end) = plan { throw Quiet(end: end, isOnTestClock: known.store.testClock != nil) }
+        try Execute(environment: environment, store: known.store, customer: known.customer, now: now)
+            .add([(question, plan)], to: transaction)
+    }
+}

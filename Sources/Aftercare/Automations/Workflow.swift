@@ -1,0 +1,184 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// What a store does by itself: when it is asked, under which conditions, and what it then does.
+///
+/// Data, in versions; how far it is rolled out is not part of a version.
+struct Workflow: Hashable, Sendable {
+    /// What can become true of an order, in the words of the `facts` table.
+    enum FactKind: String, CaseIterable, Sendable {
+        case orderPlaced = "order_placed"
+        case orderCancelled = "order_cancelled"
+        case orderPaid = "order_paid"
+        case shipped, delivered, refunded
+    }
+
+    /// When it acts, counted from the fact in the store's local days.
+    enum Schedule: Hashable, Sendable {
+        /// As the store's policy says, so that there is one place to change it.
+        case byPolicy
+        case own(days: Int, localTime: LocalTimeOfDay)
+    }
+
+    /// All have to hold, at the moment of acting.
+    enum Condition: String, CaseIterable, Sendable {
+        case notCancelled = "not_cancelled"
+        case notRefunded = "not_refunded"
+        case hasEmail = "has_email"
+    }
+
+    enum Action: Hashable, Sendable {
+        case sendMessage(template: MessageTemplate)
+    }
+
+    /// Why it exists and who answers for it. Whoever cannot say this should not automate it.
+    struct Charter: Hashable, Sendable {
+        let goal: String
+        let failureAvoided: String
+        let owner: String
+        let sourceOfTruth: String
+        let reviewOn: LocalDate
+    }
+
+    enum Rollout: String, CaseIterable, Sendable {
+        case off
+        /// Decides and records, and does nothing.
+        case shadow
+        case live
+    }
+
+    let trigger: FactKind
+    let schedule: Schedule
+    let conditions: [Condition]
+    let action: Action
+    let messageClass: MessageClass
+    let charter: Charter
+}
+
+/// One version of one store's workflow, as a decision is made by.
+struct WorkflowVersion: Hashable, Sendable {
+    let id: WorkflowID
+    let version: Int
+    let rollout: Workflow.Rollout
+    let definition: Workflow
+}
+
+// MARK: The document
+
+extension Workflow {
+    init(_ document: inout FieldReader) throws(FieldErrors) {
+        (trigger, schedule, conditions, action, messageClass, charter) = try document.finish(
+            document.required("trigger", .trigger),
+            document.required("schedule", .schedule),
+            document.required("conditions", .array(count: 0...Condition.allCases.count, of: .choice())),
+            document.required("action", .action),
+            document.required("class", .choice()),
+            document.required("charter", .object(Charter.init))
+        )
+    }
+
+    var json: JSON {
+        [
+            "trigger": ["fact": .string(trigger.rawValue)],
+            "schedule": schedule.json,
+            "conditions": .array(conditions.map { .string($0.rawValue) }),
+            "action": action.json,
+            "class": .string(messageClass.rawValue),
+            "charter": charter.json,
+        ]
+    }
+}
+
+extension Workflow.Schedule {
+    private enum Origin: String, CaseIterable { case policy, workflow }
+
+    fileprivate init(_ document: inout FieldReader) throws(FieldErrors) {
+        let origin: Origin? = document.required("from", .choice())
+        if origin == .workflow {
+            let (days, localTime) = try document.finish(
+                document.required("days", .int(Policy.FollowUp.days)),
+                document.required("local_time", .localTime)
+            )
+            self = .own(days: days, localTime: localTime)
+        } else {
+            _ = try document.finish(origin)
+            self = .byPolicy
+        }
+    }
+
+    fileprivate var json: JSON {
+        switch self {
+        case .byPolicy:
+            ["from": "policy"]
+        case .own(let days, let localTime):
+            ["from": "workflow", "days": .number(JSONNumber(days)), "local_time": "\(localTime)"]
+        }
+    }
+}
+
+extension Workflow.Action {
+    fileprivate var json: JSON {
+        switch self {
+        case .sendMessage(let template): ["send_message": ["template": .string(template.rawValue)]]
+        }
+    }
+}
+
+extension Workflow.Charter {
+    fileprivate init(_ document: inout FieldReader) throws(FieldErrors) {
+        (goal, failureAvoided, owner, sourceOfTruth, reviewOn) = try document.finish(
+            document.required("goal", .string(1...500)),
+            document.required("failure_avoided", .string(1...500)),
+            document.required("owner", .string(1...200)),
+            document.required("source_of_truth", .string(1...500)),
+            document.required("review_on", .parsed("a date such as 2026-03-08", length: 10...10) { LocalDate($0) })
+        )
+    }
+
+    fileprivate var json: JSON {
+        [
+            "goal": .string(goal),
+            "failure_avoided": .string(failureAvoided),
+            "owner": .string(owner),
+            "source_of_truth": .string(sourceOfTruth),
+            "review_on": "\(reviewOn)",
+        ]
+    }
+}
+
+extension FieldRule<Workflow.FactKind> {
+    fileprivate static var trigger: Self { .object(Workflow.FactKind.init(trigger:)) }
+}
+
+extension Workflow.FactKind {
+    fileprivate init(trigger: inout FieldReader) throws(FieldErrors) {
+        let kind: Workflow.FactKind? = trigger.required("fact", .choice())
+        self = try trigger.finish(kind)
+    }
+}
+
+extension FieldRule<Workflow.Schedule> {
+    fileprivate static var schedule: Self { .object(Workflow.Schedule.init) }
+}
+
+extension FieldRule<Workflow.Action> {
+    fileprivate static var action: Self { .object(Workflow.Action.init) }
+}
+
+extension FieldRule<MessageTemplate> {
+    fileprivate static var template: Self { .object(MessageTemplate.init(message:)) }
+}
+
+extension MessageTemplate {
+    fileprivate init(message: inout FieldReader) throws(FieldErrors) {
+        let template: MessageTemplate? = message.required("template", .choice())
+        self = try message.finish(template)
+    }
+}
+
+extension Workflow.Action {
+    fileprivate init(_ action: inout FieldReader) throws(FieldErrors) {
+        self = .sendMessage(template: try action.finish(action.required("send_message", .template)))
+    }
+}

@@ -1,0 +1,168 @@
+import FoundationEssentials
+import HTTPTypes
+import JSON
+import Observability
+import Postgres
+import Time
+
+/// `/v1/connections`.
+struct ConnectionRoutes {
+    let environment: Environment
+
+    var routes: [Route] {
+        [
+            Route(.post, "/v1/connections", .holder(of: .connectionsWrite), body: .json, create),
+            Route(
+                .get,
+                "/v1/connections",
+                .holder(of: .connectionsRead),
+                query: Page.parameters.union(["store_id"]),
+                list
+            ),
+            Route(.get, "/v1/connections/{connection_id}", .holder(of: .connectionsRead), get),
+            Route(
+                .post,
+                "/v1/connections/{connection_id}/rotate-secret",
+                .holder(of: .connectionsWrite),
+                body: .json,
+                rotate
+            ),
+        ]
+    }
+
+    private struct NewConnection {
+        let store: StoreID
+        let provider: Connection.Provider
+        let account: String
+        let secret: Secret<[UInt8]>
+
+        init(_ body: inout FieldReader) throws(FieldErrors) {
+            (store, provider, account, secret) = try body.finish(
+                body.required("store_id", .id()),
+                body.required("provider", .choice()),
+                body.required("account", .shopDomain),
+                body.required("secret", .webhookSecret)
+            )
+        }
+    }
+
+    @Sendable private func create(_ call: Call) async throws -> Reply {
+        let new = try call.decode(NewConnection.init)
+        do {
+            return try await environment.access.write(call) { transaction, principal in
+                let now = environment.clock.now()
+                let connection = Connection(
+                    id: .new(),
+                    tenant: principal.tenant,
+                    store: new.store,
+                    provider: new.provider,
+                    account: new.account,
+                    state: .active,
+                    version: 1,
+                    createdAt: now,
+                    updatedAt: now
+                )
+                let place = Connection.place(of: connection.id, tenant: connection.tenant)
+                let sealed = try environment.masterKey.seal(new.secret.reveal(), for: place)
+                // A foreign key looks past row level security: a store the caller may not see is looked for first.
+                let stores = try await transaction.query(TenantStore.store(new.store, tenant: principal.tenant))
+                guard !stores[0].isEmpty else { throw Self.unknownStore }
+                transaction.add(ConnectionStore.insert(connection, secret: sealed))
+                return .created(at: "/v1/connections/\(connection.id)", version: connection.version) {
+                    write(connection, to: &$0)
+                }
+            }
+        } catch let error as PostgresError where error.constraint == ConnectionStore.uniqueConstraint {
+            throw Problem(.alreadyExists, "The store is connected to this account already.")
+        } catch let error as PostgresError where error.constraint == ConnectionStore.storeConstraint {
+            throw Self.unknownStore
+        }
+    }
+
+    private static let unknownStore = Problem.field("#/store_id", .unknownValue, "is not the id of a store of yours")
+
+    @Sendable private func list(_ call: Call) async throws -> Reply {
+        let page = try Page(call, filters: ["store_id"], key: environment.masterKey.cursors)
+        let store = try call.query.id("store_id", StoreKind.self)
+        let (_, rows) = try await environment.access.read(call) {
+            [ConnectionStore.connections(page, store: store, tenant: $0.tenant)]
+        }
+        let connections = try rows[0].map(ConnectionStore.decode)
+        return page.reply(connections, position: { ($0.createdAt, $0.id.uuid) }, write)
+    }
+
+    @Sendable private func get(_ call: Call) async throws -> Reply {
+        let id = try call.id("connection_id", ConnectionKind.self)
+        let (_, rows) = try await environment.access.read(call) { [ConnectionStore.connection(id, tenant: $0.tenant)] }
+        guard let row = rows[0].first else { throw Problem.notFound }
+        let connection = try ConnectionStore.decode(row)
+        let reply = Reply.json(version: connection.version) { write(connection, to: &$0) }
+        return call.unlessMatching(version: connection.version, reply)
+    }
+
+    private struct Rotation {
+        let secret: Secret<[UInt8]>
+        let overlap: Duration
+
+        init(_ body: inout FieldReader) throws(FieldErrors) {
+            let seconds: Int
+            (secret, seconds) = try body.finish(
+                body.required("secret", .webhookSecret),
+                body.optional("overlap_seconds", .int(0...86_400)).map { $0 ?? 3600 }
+            )
+            overlap = .seconds(seconds)
+        }
+    }
+
+    @Sendable private func rotate(_ call: Call) async throws -> Reply {
+        let id = try call.id("connection_id", ConnectionKind.self)
+        let rotation = try call.decode(Rotation.init)
+        return try await environment.access.write(call) { transaction, principal in
+            let rows = try await transaction.query(ConnectionStore.lock(id, tenant: principal.tenant))
+            guard let row = rows[0].first else { throw Problem.notFound }
+            var connection = try ConnectionStore.decode(row)
+            try call.checkMatch(version: connection.version)
+            let current: Bytea = try row("secret")
+            let place = Connection.place(of: id, tenant: principal.tenant)
+            let sealed = try environment.masterKey.seal(rotation.secret.reveal(), for: place)
+            connection.version += 1
+            connection.updatedAt = environment.clock.now()
+            transaction.add(
+                ConnectionStore.rotate(
+                    connection,
+                    secret: sealed,
+                    // Sealed for the same place: it is one column's value, a version ago.
+                    previous: current.bytes,
+                    until: connection.updatedAt + rotation.overlap
+                )
+            )
+            return .json(version: connection.version) { write(connection, to: &$0) }
+        }
+    }
+
+    private func write(_ connection: Connection, to object: inout JSONObjectWriter) {
+        object.member("id", connection.id)
+        object.member("store_id", connection.store)
+        object.member("provider", connection.provider.rawValue)
+        object.member("account", connection.account)
+        object.member("state", connection.state.rawValue)
+        object.member("webhook_url", connection.webhookURL(environment.publicURL))
+        object.member("version", connection.version)
+        object.member("created_at", connection.createdAt)
+        object.member("updated_at", connection.updatedAt)
+    }
+}
+
+extension FieldRule<String> {
+    fileprivate static var shopDomain: Self {
+        .parsed("a shop's domain such as demo.myshopify.com", length: 1...255) { Connection.shopDomain($0) }
+    }
+}
+
+extension FieldRule<Secret<[UInt8]>> {
+    fileprivate static var webhookSecret: Self {
+        .parsed("8 to 255 visible ASCII characters", length: 8...255) { text in
+            Connection.isSecret(text) ? Secret(Array(text.utf8)) : nil
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// The bodies of Shopify's `fulfillments/*` and `fulfillment_events/*` topics, read. Pure.
+enum ShopifyFulfillment {
+    static func changes(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+        let statement = try statement(body, receivedAt: receivedAt)
+        return [OrderChange(order: try body.id("order_id"), content: .shipment(statement))]
+    }
+
+    static func eventChanges(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+        let raw = try body.text("status")
+        let happenedAt = try body.time("happened_at", "created_at", "updated_at")
+        let event = TrackingEvent(
+            externalID: try body.id("id"),
+            kind: raw?.lowercased() == "delayed" ? .delay : .progress(status(raw)),
+            raw: raw,
+            message: try body.text("message"),
+            happenedAt: happenedAt ?? receivedAt,
+            receivedAt: receivedAt
+        )
+        let shipment = try body.id("fulfillment_id")
+        return [OrderChange(order: try body.id("order_id"), content: .tracking(event, shipment: shipment))]
+    }
+
+    private static let members = [
+        "id", "status", "shipment_status", "tracking_company", "tracking_number", "tracking_numbers", "tracking_url",
+        "tracking_urls", "created_at",
+    ]
+
+    static func statement(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> ShipmentStatement {
+        var told: Set<ShipmentField> = []
+        var values = ShipmentValues()
+        if body.contains("tracking_company") {
+            told.insert(.carrier)
+            values.carrier = try body.text("tracking_company")
+        }
+        // A fulfillment of several parcels lists several numbers; the first is the one shown.
+        if body.contains("tracking_number", "tracking_numbers") {
+            told.insert(.trackingNumber)
+            values.trackingNumber = try body.text("tracking_number") ?? first(body, "tracking_numbers")
+        }
+        if body.contains("tracking_url", "tracking_urls") {
+            told.insert(.trackingURL)
+            values.trackingURL = try body.text("tracking_url") ?? first(body, "tracking_urls")
+        }
+        let status = try body.text("status")
+        if body.contains("status", "shipment_status") {
+            told.insert(.reported)
+            let tracking = try body.text("shipment_status")
+            (values.reported, values.reportedRaw) = reported(status: status, tracking: tracking)
+        }
+        let saidAt = try body.time("updated_at", "created_at") ?? receivedAt
+        let createdAt = try body.time("created_at")
+        let isDelivered = values.reported == .delivered
+        let isShipped = status?.lowercased() == "success" || values.reported?.impliesShipped == true
+        return ShipmentStatement(
+            externalID: try body.id("id"),
+            stamp: try body.stamp(members),
+            told: told,
+            values: values,
+            shippedAt: isShipped ? createdAt ?? saidAt : nil,
+            deliveredAt: isDelivered ? saidAt : nil
+        )
+    }
+
+    /// The fulfillment's own status says only whether the request to ship succeeded; the carrier's is the other one.
+    private static func reported(status: String?, tracking: String?) -> (ShipmentStatus?, String?) {
+        switch status?.lowercased() {
+        case "cancelled": (.cancelled, status)
+        case "error", "failure": (.failed, status)
+        default: tracking.map { (Self.status($0), $0) } ?? (nil, nil)
+        }
+    }
+
+    private static func first(_ body: ShopifyReader, _ name: String) -> String? {
+        body.object[name]?.arrayValue?.first?.stringValue
+    }
+
+    /// Shopify's FulfillmentEventStatus and `shipment_status`.
+    static func status(_ raw: String?) -> ShipmentStatus {
+        switch raw?.lowercased() {
+        case "label_purchased", "label_printed": .labelCreated
+        case "carrier_picked_up": .pickedUp
+        case "in_transit": .inTransit
+        case "out_for_delivery": .outForDelivery
+        case "attempted_delivery": .attempted
+        case "ready_for_pickup": .pickupReady
+        case "buyer_action_required": .heldActionRequired
+        case "returning_to_sender": .returning
+        case "delivered", "picked_up": .delivered
+        case "failure": .failed
+        // `confirmed` is what Shopify says when it knows nothing else.
+        default: .unknown
+        }
+    }
+}

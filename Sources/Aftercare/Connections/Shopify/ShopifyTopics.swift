@@ -1,0 +1,151 @@
+import FoundationEssentials
+import Time
+
+/// Every topic of Shopify's that is about what we do, by the name its header carries. A topic that is not here is
+/// stored all the same, and ignored as unknown.
+enum ShopifyTopic: String, CaseIterable, Sendable {
+    case ordersCreate = "orders/create"
+    case ordersUpdated = "orders/updated"
+    case ordersEdited = "orders/edited"
+    case ordersPaid = "orders/paid"
+    case ordersPartiallyFulfilled = "orders/partially_fulfilled"
+    case ordersFulfilled = "orders/fulfilled"
+    case ordersCancelled = "orders/cancelled"
+    case ordersDelete = "orders/delete"
+    case ordersRiskAssessmentChanged = "orders/risk_assessment_changed"
+    case refundsCreate = "refunds/create"
+    case orderTransactionsCreate = "order_transactions/create"
+    case fulfillmentsCreate = "fulfillments/create"
+    case fulfillmentsUpdate = "fulfillments/update"
+    case fulfillmentEventsCreate = "fulfillment_events/create"
+    case fulfillmentEventsDelete = "fulfillment_events/delete"
+    case fulfillmentHoldsAdded = "fulfillment_holds/added"
+    case fulfillmentHoldsReleased = "fulfillment_holds/released"
+    case fulfillmentOrdersCancellationRequestAccepted = "fulfillment_orders/cancellation_request_accepted"
+    case fulfillmentOrdersCancellationRequestRejected = "fulfillment_orders/cancellation_request_rejected"
+    case fulfillmentOrdersCancellationRequestSubmitted = "fulfillment_orders/cancellation_request_submitted"
+    case fulfillmentOrdersCancelled = "fulfillment_orders/cancelled"
+    case fulfillmentOrdersFulfillmentRequestAccepted = "fulfillment_orders/fulfillment_request_accepted"
+    case fulfillmentOrdersFulfillmentRequestRejected = "fulfillment_orders/fulfillment_request_rejected"
+    case fulfillmentOrdersFulfillmentRequestSubmitted = "fulfillment_orders/fulfillment_request_submitted"
+    case fulfillmentOrdersServiceFailed = "fulfillment_orders/fulfillment_service_failed_to_complete"
+    case fulfillmentOrdersHoldReleased = "fulfillment_orders/hold_released"
+    case fulfillmentOrdersPreparedForDelivery = "fulfillment_orders/line_items_prepared_for_local_delivery"
+    case fulfillmentOrdersPreparedForPickup = "fulfillment_orders/line_items_prepared_for_pickup"
+    case fulfillmentOrdersManualProgressStopped = "fulfillment_orders/manually_reported_progress_stopped"
+    case fulfillmentOrdersMerged = "fulfillment_orders/merged"
+    case fulfillmentOrdersMoved = "fulfillment_orders/moved"
+    case fulfillmentOrdersRoutingComplete = "fulfillment_orders/order_routing_complete"
+    case fulfillmentOrdersPlacedOnHold = "fulfillment_orders/placed_on_hold"
+    case fulfillmentOrdersProgressReported = "fulfillment_orders/progress_reported"
+    case fulfillmentOrdersRescheduled = "fulfillment_orders/rescheduled"
+    case fulfillmentOrdersScheduledReady = "fulfillment_orders/scheduled_fulfillment_order_ready"
+    case fulfillmentOrdersSplit = "fulfillment_orders/split"
+    case returnsRequest = "returns/request"
+    case returnsApprove = "returns/approve"
+    case returnsDecline = "returns/decline"
+    case returnsCancel = "returns/cancel"
+    case returnsClose = "returns/close"
+    case returnsReopen = "returns/reopen"
+    case returnsUpdate = "returns/update"
+    case reverseDeliveriesAttach = "reverse_deliveries/attach_deliverable"
+    case reverseFulfillmentOrdersDispose = "reverse_fulfillment_orders/dispose"
+    case disputesCreate = "disputes/create"
+    case disputesUpdate = "disputes/update"
+    case customersCreate = "customers/create"
+    case customersUpdate = "customers/update"
+    case customersDelete = "customers/delete"
+    case customersMerge = "customers/merge"
+    case customersEmailConsent = "customers_email_marketing_consent/update"
+    case appUninstalled = "app/uninstalled"
+    case shopUpdate = "shop/update"
+    case customersDataRequest = "customers/data_request"
+    case customersRedact = "customers/redact"
+    case shopRedact = "shop/redact"
+
+    enum Handling: Hashable, Sendable {
+        case order, fulfillment, fulfillmentEvent
+        case ignored(IgnoredReason)
+    }
+
+    var handling: Handling {
+        switch self {
+        case .ordersCreate, .ordersUpdated, .ordersPaid, .ordersPartiallyFulfilled, .ordersFulfilled, .ordersCancelled:
+            .order
+        case .fulfillmentsCreate, .fulfillmentsUpdate:
+            .fulfillment
+        case .fulfillmentEventsCreate:
+            .fulfillmentEvent
+        case .ordersEdited:
+            // It has the edit and not the order; `orders/updated` comes with it.
+            .ignored(.toldByOrdersUpdated)
+        case .ordersDelete:
+            .ignored(.deletionsNotMirrored)
+        case .ordersRiskAssessmentChanged:
+            .ignored(.risksNotMirrored)
+        case .refundsCreate, .orderTransactionsCreate:
+            .ignored(.refundsNotMirrored)
+        case .fulfillmentEventsDelete:
+            .ignored(.deletionsNotMirrored)
+        case .fulfillmentHoldsAdded, .fulfillmentHoldsReleased, .fulfillmentOrdersCancellationRequestAccepted,
+            .fulfillmentOrdersCancellationRequestRejected, .fulfillmentOrdersCancellationRequestSubmitted,
+            .fulfillmentOrdersCancelled, .fulfillmentOrdersFulfillmentRequestAccepted,
+            .fulfillmentOrdersFulfillmentRequestRejected, .fulfillmentOrdersFulfillmentRequestSubmitted,
+            .fulfillmentOrdersServiceFailed, .fulfillmentOrdersHoldReleased, .fulfillmentOrdersPreparedForDelivery,
+            .fulfillmentOrdersPreparedForPickup, .fulfillmentOrdersManualProgressStopped, .fulfillmentOrdersMerged,
+            .fulfillmentOrdersMoved, .fulfillmentOrdersRoutingComplete, .fulfillmentOrdersPlacedOnHold,
+            .fulfillmentOrdersProgressReported, .fulfillmentOrdersRescheduled, .fulfillmentOrdersScheduledReady,
+            .fulfillmentOrdersSplit:
+            .ignored(.fulfillmentOrdersNotMirrored)
+        case .returnsRequest, .returnsApprove, .returnsDecline, .returnsCancel, .returnsClose, .returnsReopen,
+            .returnsUpdate, .reverseDeliveriesAttach, .reverseFulfillmentOrdersDispose:
+            .ignored(.returnsNotMirrored)
+        case .disputesCreate, .disputesUpdate:
+            .ignored(.disputesNotMirrored)
+        case .customersCreate, .customersUpdate, .customersDelete, .customersMerge, .customersEmailConsent:
+            .ignored(.customersNotMirrored)
+        case .appUninstalled, .shopUpdate:
+            .ignored(.shopNotMirrored)
+        case .customersDataRequest, .customersRedact, .shopRedact:
+            .ignored(.privacyRequestsByHand)
+        }
+    }
+}
+
+/// Why an event that was understood changes nothing.
+enum IgnoredReason: String, CaseIterable, Sendable {
+    case unknownTopic = "unknown_topic"
+    case toldByOrdersUpdated = "told_by_orders_updated"
+    case deletionsNotMirrored = "deletions_not_mirrored"
+    case risksNotMirrored = "risks_not_mirrored"
+    case refundsNotMirrored = "refunds_not_mirrored"
+    case fulfillmentOrdersNotMirrored = "fulfillment_orders_not_mirrored"
+    case returnsNotMirrored = "returns_not_mirrored"
+    case disputesNotMirrored = "disputes_not_mirrored"
+    case customersNotMirrored = "customers_not_mirrored"
+    case shopNotMirrored = "shop_not_mirrored"
+    case privacyRequestsByHand = "privacy_requests_by_hand"
+}
+
+/// What a webhook comes to: changes of one order, or none, with the reason.
+enum Understanding: Hashable, Sendable {
+    case changes([OrderChange])
+    case ignored(IgnoredReason)
+}
+
+enum Shopify {
+    /// Reads a webhook. Pure.
+    static func understand(topic: String, body: [UInt8], receivedAt: Instant) throws(Poison) -> Understanding {
+        guard let topic = ShopifyTopic(rawValue: topic) else { return .ignored(.unknownTopic) }
+        switch topic.handling {
+        case .ignored(let reason):
+            return .ignored(reason)
+        case .order:
+            return .changes(try ShopifyOrder.changes(ShopifyReader(body), receivedAt: receivedAt))
+        case .fulfillment:
+            return .changes(try ShopifyFulfillment.changes(ShopifyReader(body), receivedAt: receivedAt))
+        case .fulfillmentEvent:
+            return .changes(try ShopifyFulfillment.eventChanges(ShopifyReader(body), receivedAt: receivedAt))
+        }
+    }
+}

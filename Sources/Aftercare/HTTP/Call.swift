@@ -1,0 +1,58 @@
+import HTTPTypes
+import JSON
+import Logging
+
+/// One request, as handlers see it.
+struct Call: Sendable {
+    let method: HTTPRequest.Method
+    /// As sent, query and all.
+    let target: String
+    let path: String
+    let route: Route.Template
+    let audience: Route.Audience
+    let pathParameters: [String: String]
+    let query: QueryParameters
+    let headers: HTTPFields
+    let body: [UInt8]
+    /// From the `Authorization` header: well formed, its checksum right, not yet looked up.
+    let credential: Credential?
+    let requestID: String
+    let logger: Logger
+
+    /// A path parameter as an id. A text that is no such id cannot name anything.
+    func id<Kind>(_ name: String, _: Kind.Type = Kind.self) throws(Problem) -> ID<Kind> {
+        guard let text = pathParameters[name], let id = ID<Kind>(text) else { throw .notFound }
+        return id
+    }
+
+    /// The body as `Value`, or a problem that names every invalid field.
+    func decode<Value>(
+        _ read: (inout FieldReader) throws(FieldErrors) -> Value
+    ) throws(Problem) -> Value {
+        let json: JSON
+        do throws(JSONParseError) {
+            json = try JSON(parsing: body)
+        } catch {
+            throw Problem(.malformedJSON, error.description)
+        }
+        do throws(FieldErrors) {
+            return try FieldReader.read(json, read)
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    /// Refuses with 412 when the client's `If-Match` names another version.
+    func checkMatch(version: Int64) throws(Problem) {
+        guard let header = headers[.ifMatch], !ETag.matches(header, version: version) else { return }
+        throw Problem(.versionMismatch, "The current version is \(ETag.text(version)). Read it again, then repeat.")
+    }
+
+    /// 304 for a client that has this version already, else `reply`.
+    func unlessMatching(version: Int64, _ reply: Reply) -> Reply {
+        guard let header = headers[.ifNoneMatch], ETag.matches(header, version: version) else { return reply }
+        var unchanged = Reply(status: .notModified)
+        unchanged.headers[.eTag] = ETag.text(version)
+        return unchanged
+    }
+}

@@ -1,0 +1,110 @@
+import HTTPTypes
+import Hummingbird
+import Logging
+import Metrics
+import NIOCore
+
+/// The request as it reaches us, before anything of ours looked at it.
+struct RequestSource: RequestContext {
+    var coreContext: CoreRequestContextStorage
+    /// The peer's IP address.
+    let address: String
+
+    init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        address = source.channel.remoteAddress?.ipAddress ?? "unix"
+    }
+}
+
+/// The outermost middleware: whatever happens inside, what leaves is an answer with an id, the headers every answer
+/// has, and a problem document where it failed.
+struct Envelope: RouterMiddleware {
+    typealias Context = RequestSource
+
+    let routes: [Route]
+    let logger: Logger
+
+    func handle(
+        _ request: Request,
+        context: RequestSource,
+        next: (Request, RequestSource) async throws -> Response
+    ) async throws -> Response {
+        let started = ContinuousClock.now
+        let requestID = Self.requestID(request.headers[.requestID])
+        var context = context
+        context.logger = logger
+        context.logger[metadataKey: "request_id"] = "\(requestID)"
+        var response: Response
+        do {
+            response = try await next(request, context)
+        } catch {
+            let problem = problem(for: error, of: request, logger: context.logger)
+            response = Response(
+                status: problem.code.status,
+                headers: problem.headers,
+                body: .init(
+                    byteBuffer: ByteBuffer(bytes: problem.body(instance: request.uri.path, requestID: requestID))
+                )
+            )
+            response.headers[.contentType] = "application/problem+json"
+        }
+        response.headers[.requestID] = requestID
+        response.headers[.cacheControl] = response.headers[.eTag] == nil ? "private, no-store" : "private, no-cache"
+        response.headers[.vary] = "Authorization"
+        response.headers[.xContentTypeOptions] = "nosniff"
+        let route = context.endpointPath ?? "none"
+        Timer(
+            label: "http_request_duration",
+            dimensions: [("method", request.method.rawValue), ("route", route), ("status", "\(response.status.code)")]
+        ).recordNanoseconds(started.duration(to: .now).nanoseconds)
+        return response
+    }
+
+    private static func requestID(_ header: String?) -> String {
+        if let header, (8...128).contains(header.utf8.count), header.utf8.allSatisfy(isAllowed) { return header }
+        return ID<RequestKind>.new().description
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
+            true
+        default: false
+        }
+    }
+
+    private func problem(for error: any Error, of request: Request, logger: Logger) -> Problem {
+        switch error {
+        case let problem as Problem:
+            return problem
+        case let error as any HTTPResponseError where error.status == .notFound:
+            return missing(request)
+        case let error as any HTTPResponseError where error.status == .contentTooLarge:
+            return Problem(.payloadTooLarge, "The body is larger than this operation takes.")
+        default:
+            let outcome = Failure(error)
+            logger.log(level: outcome.level, "a request failed", metadata: ["error": "\(String(reflecting: error))"])
+            return outcome.problem
+        }
+    }
+
+    /// No route took the request: either the path has other methods, or there is no such path.
+    private func missing(_ request: Request) -> Problem {
+        let path = request.uri.path.split(separator: "/")
+        let methods = Set(routes.filter { $0.template.matches(path) }.map(\.method.rawValue)).sorted()
+        guard !methods.isEmpty else { return .notFound }
+        var problem = Problem(.methodNotAllowed, "It has \(methods.joined(separator: ", ")).")
+        problem.headers[.allow] = methods.joined(separator: ", ")
+        return problem
+    }
+}
+
+enum RequestKind: IDKind { static let prefix = "req" }
+
+extension Duration {
+    fileprivate var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}

@@ -1,0 +1,63 @@
+import HTTPTypes
+import JSON
+
+/// What a handler answers.
+struct Reply: Sendable {
+    var status: HTTPResponse.Status
+    var headers: HTTPFields = [:]
+    var body: [UInt8] = []
+    /// What is kept for a repeated request with the same Idempotency-Key, where that must not hold a secret.
+    var storedBody: [UInt8]?
+
+    static let contentTypeJSON = "application/json"
+
+    /// A JSON object. `version` becomes the ETag.
+    static func json(
+        _ status: HTTPResponse.Status = .ok,
+        version: Int64? = nil,
+        _ body: (inout JSONObjectWriter) -> Void
+    ) -> Reply {
+        var writer = JSONWriter()
+        writer.object { body(&$0) }
+        var reply = Reply(status: status, body: writer.bytes)
+        reply.headers[.contentType] = contentTypeJSON
+        if let version { reply.headers[.eTag] = ETag.text(version) }
+        return reply
+    }
+
+    /// 201 with the place the new thing is found at.
+    static func created(
+        at location: String,
+        version: Int64? = nil,
+        _ body: (inout JSONObjectWriter) -> Void
+    ) -> Reply {
+        var reply = json(.created, version: version, body)
+        reply.headers[.location] = location
+        return reply
+    }
+
+    static let noContent = Reply(status: .noContent)
+}
+
+/// Strong entity tags made of a row's version: `"v7"`.
+enum ETag {
+    static func text(_ version: Int64) -> String { "\"v\(version)\"" }
+
+    /// Whether an `If-Match` or `If-None-Match` value names the version. A weak tag never matches strongly.
+    static func matches(_ header: String, version: Int64) -> Bool {
+        header.split(separator: ",").contains { tag in
+            let tag = tag.trimmingSpaces
+            return tag == "*" || tag == text(version)
+        }
+    }
+}
+
+extension StringProtocol {
+    /// Without spaces and tabs at both ends: HTTP's optional white space.
+    var trimmingSpaces: SubSequence {
+        guard let first = firstIndex(where: { $0 != " " && $0 != "\t" }),
+            let last = lastIndex(where: { $0 != " " && $0 != "\t" })
+        else { return self[startIndex..<startIndex] }
+        return self[first...last]
+    }
+}

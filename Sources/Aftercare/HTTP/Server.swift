@@ -1,0 +1,181 @@
+import Crypto
+import HTTPTypes
+import Hummingbird
+import JSON
+import Logging
+import NIOCore
+
+/// Puts the table of routes onto Hummingbird's router: takes each request apart, checks what every operation checks,
+/// and turns the handler's reply into a response.
+struct Server: Sendable {
+    let routes: [Route]
+    let pepper: SymmetricKey
+    let limits: RateLimits
+    let logger: Logger
+    /// How many proxies in front of us append to `X-Forwarded-For`.
+    let trustedProxies: Int
+    /// How long a body may take to arrive.
+    var bodyTimeout = Duration.seconds(30)
+
+    func router() -> Router<RequestSource> {
+        let router = Router(context: RequestSource.self)
+        router.add(middleware: Envelope(routes: routes, logger: logger))
+        for route in routes {
+            router.on(RouterPath(route.template.description), method: route.method) { request, context in
+                try await respond(to: request, context, route)
+            }
+        }
+        // So that the envelope sees requests no route takes.
+        return router
+    }
+
+    private func respond(to request: Request, _ context: RequestSource, _ route: Route) async throws -> Response {
+        let address = address(of: request, context)
+        let credential = bearerToken(request).flatMap { Credential(token: $0, pepper: pepper) }
+        var standings: [RateLimits.Standing] = []
+        // A provider's webhooks all come from a few addresses and are never refused for it; wrong signatures are
+        // charged below.
+        if route.template.description.hasPrefix("/v1/"), !route.body.isRaw {
+            standings = limits.admit(route.audience == .anyone ? nil : credential, from: address)
+            if standings.contains(where: \.isExceeded) { throw exceeded(standings) }
+        }
+        do {
+            let call = try await call(request, context, route, credential)
+            var reply = try await route.handler(call)
+            reply.headers.state(standings)
+            return Response(
+                status: reply.status,
+                headers: reply.headers,
+                body: .init(byteBuffer: ByteBuffer(bytes: reply.body))
+            )
+        } catch var problem as Problem {
+            // Guessing is slowed down at the address it comes from, whatever it claims to be.
+            if problem.code == .unauthenticated { _ = limits.penalize(address: address) }
+            problem.headers.state(standings)
+            throw problem
+        }
+    }
+
+    private func exceeded(_ standings: [RateLimits.Standing]) -> Problem {
+        let exceeded = standings.filter(\.isExceeded)
+        let seconds = exceeded.map(\.resetSeconds).max() ?? 1
+        var problem = Problem(.rateLimited, "Try again in \(seconds) s.").retry(afterSeconds: max(1, seconds))
+        problem.members = [("violated_policies", .array(exceeded.map { .string($0.policy.name) }))]
+        problem.headers.state(standings)
+        return problem
+    }
+
+    // MARK: Taking the request apart
+
+    private func call(
+        _ request: Request,
+        _ context: RequestSource,
+        _ route: Route,
+        _ credential: Credential?
+    ) async throws -> Call {
+        if !route.body.isRaw { try checkAccept(request.headers[.accept]) }
+        try checkContentType(request.headers[.contentType], route.body)
+        let target = request.head.path ?? request.uri.path
+        let query = target.firstIndex(of: "?").map { target[target.index(after: $0)...] }
+        return Call(
+            method: request.method,
+            target: target,
+            path: request.uri.path,
+            route: route.template,
+            audience: route.audience,
+            pathParameters: Dictionary(
+                context.parameters.map { (String($0.key), String($0.value)) },
+                uniquingKeysWith: { first, _ in first }
+            ),
+            query: try QueryParameters(route.body.isRaw ? nil : query, allowed: route.query),
+            headers: request.headers,
+            body: try await body(of: request, route.body),
+            credential: credential,
+            requestID: context.logger[metadataKey: "request_id"].map { "\($0)" } ?? "",
+            logger: context.logger
+        )
+    }
+
+    private func bearerToken(_ request: Request) -> Substring? {
+        guard let header = request.headers[.authorization], header.count > 7,
+            header.prefix(7).lowercased() == "bearer "
+        else { return nil }
+        return header.dropFirst(7).trimmingSpaces
+    }
+
+    private func address(of request: Request, _ context: RequestSource) -> String {
+        guard trustedProxies > 0, let name = HTTPField.Name("X-Forwarded-For") else { return context.address }
+        // Each proxy appends the address it saw: the last ones are ours, what stands before them anybody can write.
+        let hops = request.headers[values: name].flatMap { $0.split(separator: ",") }
+        guard hops.count >= trustedProxies else { return context.address }
+        return String(hops[hops.count - trustedProxies].trimmingSpaces)
+    }
+
+    private func checkAccept(_ accept: String?) throws(Problem) {
+        guard let accept else { return }
+        let takesJSON = accept.split(separator: ",").contains { range in
+            let parts = range.split(separator: ";")
+            let isExcluded = parts.dropFirst().contains { ["q=0", "q=0.0"].contains($0.trimmingSpaces.lowercased()) }
+            let type = parts.first?.trimmingSpaces.lowercased() ?? ""
+            return !isExcluded
+                && [
+                    "*/*", "application/*", "application/json", "application/problem+json", "text/*",
+                    "text/plain",
+                ].contains(type)
+        }
+        guard takesJSON else { throw Problem(.notAcceptable, "Accept application/json.") }
+    }
+
+    private func checkContentType(_ header: String?, _ body: Route.Body) throws(Problem) {
+        let allowed: [String]
+        switch body {
+        case .none, .raw: return
+        case .json: allowed = ["application/json"]
+        case .mergePatch: allowed = ["application/merge-patch+json", "application/json"]
+        }
+        let parts = (header ?? "").lowercased().split(separator: ";").map(\.trimmingSpaces)
+        let charsets = parts.dropFirst().filter { $0.hasPrefix("charset=") }
+        guard let type = parts.first, allowed.contains(String(type)),
+            charsets.allSatisfy({ $0.dropFirst(8).replacing("\"", with: "") == "utf-8" })
+        else {
+            var problem = Problem(.unsupportedMediaType, "Send \(allowed[0]) in UTF-8.")
+            problem.headers[.accept] = allowed.joined(separator: ", ")
+            throw problem
+        }
+    }
+
+    /// The whole body, within its size and its time: a client that sends a byte now and then is not waited for.
+    private func body(of request: Request, _ kind: Route.Body) async throws -> [UInt8] {
+        if case .none = kind { return [] }
+        let maximum = kind.maximum
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maximum {
+            throw Problem(.payloadTooLarge, "At most \(maximum) bytes.")
+        }
+        return try await withThrowingTaskGroup(of: [UInt8].self) { group in
+            group.addTask {
+                var bytes: [UInt8] = []
+                for try await chunk in request.body {
+                    guard bytes.count + chunk.readableBytes <= maximum else {
+                        throw Problem(.payloadTooLarge, "At most \(maximum) bytes.")
+                    }
+                    chunk.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
+                }
+                return bytes
+            }
+            group.addTask {
+                try await Task.sleep(for: bodyTimeout)
+                throw Problem(.requestTimeout, "It has to arrive within \(bodyTimeout.components.seconds) s.")
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? []
+        }
+    }
+}
+
+extension HTTPFields {
+    fileprivate mutating func state(_ standings: [RateLimits.Standing]) {
+        guard !standings.isEmpty else { return }
+        self[.rateLimitPolicy] = standings.map(\.policy.header).joined(separator: ", ")
+        self[.rateLimit] = standings.map(\.header).joined(separator: ", ")
+    }
+}

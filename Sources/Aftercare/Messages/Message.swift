@@ -1,0 +1,57 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// What a message is for: whether the customer has a right to it, or could do without.
+enum MessageClass: String, CaseIterable, Sendable {
+    case transactional
+    case followUp = "follow_up"
+}
+
+/// The texts this program can send.
+enum MessageTemplate: String, CaseIterable, Sendable {
+    case followUp = "follow_up"
+}
+
+/// One message to one customer, in the ledger that proves what was sent.
+struct Message: Sendable {
+    enum State: String, CaseIterable, Sendable {
+        case queued, sending, accepted, delivered, bounced, failed
+        /// Sent to its end without an answer: the mail server may have it. Never sent again by itself.
+        case unknown
+        case suppressed, expired
+    }
+
+    /// What is sent, frozen before the first byte leaves.
+    struct Request: Hashable, Sendable {
+        let sender: String
+        let recipient: String
+        let subject: String
+        let body: String
+    }
+
+    /// One try to send.
+    struct Attempt: Sendable {
+        enum Outcome: String, CaseIterable, Sendable { case accepted, refused, unknown }
+
+        let number: Int
+        let startedAt: Instant
+        /// Both absent while it runs, and where the program was interrupted.
+        let endedAt: Instant?
+        let outcome: Outcome?
+        let detail: String?
+    }
+
+    let id: MessageID
+    let store: StoreID
+    let order: OrderID
+    let run: RunID
+    let effectKey: String
+    let messageClass: MessageClass
+    var state: State
+    /// Why it ended as it did.
+    var reason: String?
+    var attempts: Int
+    let createdAt: Instant
+    var updatedAt: Instant
+}

@@ -1,0 +1,144 @@
+import FoundationEssentials
+import Time
+
+/// The payment axis of an order.
+enum FinancialStatus: String, CaseIterable, Sendable {
+    case pending, authorized
+    case partiallyPaid = "partially_paid"
+    case paid
+    case partiallyRefunded = "partially_refunded"
+    case refunded, voided, expired, failed, unknown
+}
+
+/// The fulfilment axis of an order.
+enum FulfillmentStatus: String, CaseIterable, Sendable {
+    case unfulfilled, scheduled
+    case onHold = "on_hold"
+    case inProgress = "in_progress"
+    case partiallyFulfilled = "partially_fulfilled"
+    case fulfilled, restocked
+    case notRequired = "not_required"
+    case declined, unknown
+}
+
+/// Whether an order is still going on.
+enum LifecycleStatus: String, CaseIterable, Sendable { case open, closed, cancelled, deleted }
+
+/// The return axis of an order.
+enum ReturnStatus: String, CaseIterable, Sendable {
+    case none, requested
+    case inProgress = "in_progress"
+    case inspected, returned, failed
+}
+
+/// One line of an order.
+struct OrderLine: Hashable, Sendable {
+    let externalID: String
+    let title: String
+    let sku: String?
+    let quantity: Int
+    /// In the order's shop currency.
+    let unitPrice: Int64?
+}
+
+/// What can be known of an order; each part comes from the newest statement of the source that told it.
+enum OrderField: String, CaseIterable, Sendable {
+    case number, email
+    case customerName = "customer_name"
+    case customerLocale = "customer_locale"
+    case total
+    case presentmentTotal = "presentment_total"
+    case financial, fulfillment, lifecycle
+    case placedAt = "placed_at"
+    case lines
+}
+
+/// The parts themselves. Where a status is not one of ours, it is `unknown`, and `…Raw` has the source's word.
+struct OrderValues: Hashable, Sendable {
+    var number: String?
+    var email: String?
+    var customerName: String?
+    var customerLocale: String?
+    /// What the shop accounts in.
+    var total: Money?
+    /// What the customer sees and pays in.
+    var presentmentTotal: Money?
+    var financial = FinancialStatus.unknown
+    var financialRaw: String?
+    var fulfillment = FulfillmentStatus.unknown
+    var fulfillmentRaw: String?
+    var lifecycle = LifecycleStatus.open
+    var cancelReason: String?
+    var placedAt: Instant?
+    var lines: [OrderLine] = []
+
+    mutating func copy(_ field: OrderField, from other: OrderValues) {
+        switch field {
+        case .number: number = other.number
+        case .email: email = other.email
+        case .customerName: customerName = other.customerName
+        case .customerLocale: customerLocale = other.customerLocale
+        case .total: total = other.total
+        case .presentmentTotal: presentmentTotal = other.presentmentTotal
+        case .financial: (financial, financialRaw) = (other.financial, other.financialRaw)
+        case .fulfillment: (fulfillment, fulfillmentRaw) = (other.fulfillment, other.fulfillmentRaw)
+        case .lifecycle: (lifecycle, cancelReason) = (other.lifecycle, other.cancelReason)
+        case .placedAt: placedAt = other.placedAt
+        case .lines: lines = other.lines
+        }
+    }
+}
+
+/// The mirror of an order: all that its source has told, in whatever order it came.
+struct OrderState: Hashable, Sendable {
+    var values = OrderValues()
+    var provenance = Provenance<OrderField>()
+    /// False while only later events have named the order: a shipment that came before its order.
+    var isComplete = false
+    /// Brought in by an import: it never starts a workflow.
+    var isHistorical = false
+    var returns = ReturnStatus.none
+    /// By the source's id.
+    var shipments: [String: Shipment] = [:]
+    /// What was raised already.
+    var facts: Set<Fact.Key> = []
+}
+
+/// An order as the API shows it.
+struct Order: Sendable {
+    let id: OrderID
+    let store: StoreID
+    let externalID: String
+    var state: OrderState
+    /// In the order they are shown.
+    var shipments: [(id: ShipmentID, shipment: Shipment, externalID: String)] = []
+    /// The source's time of the newest thing it told of the order itself.
+    let asOf: Instant?
+    let version: Int64
+    let createdAt: Instant
+    let updatedAt: Instant
+}
+
+/// What became true of an order; raised once for each kind and episode.
+struct Fact: Hashable, Sendable {
+    enum Kind: String, CaseIterable, Sendable {
+        case orderPlaced = "order_placed"
+        case orderPaid = "order_paid"
+        case orderCancelled = "order_cancelled"
+        case shipped, delivered, refunded
+    }
+
+    struct Key: Hashable, Sendable {
+        let kind: Kind
+        /// What of the order it is about: the shipment's id at its source; `order` for the order itself.
+        let episode: String
+
+        static let wholeOrder = "order"
+    }
+
+    let key: Key
+    let happenedAt: Instant
+}
+
+enum FactKind: IDKind { static let prefix = "fct" }
+typealias FactID = ID<FactKind>

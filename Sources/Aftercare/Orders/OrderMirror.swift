@@ -1,0 +1,151 @@
+import Time
+
+/// Applies what a provider says to the mirror of an order. Pure.
+///
+/// Any statement may be the first to name an order; they may come in any order, several times, hours late. The mirror
+/// ends up the same, and has raised the same facts. For that
+/// - each field goes by its source's own time (`Provenance`);
+/// - what can only become true (placed, paid, cancelled, shipped, delivered) is raised by any statement that says so,
+///   also by one that is older than others we know;
+/// - a parcel's status is worked out anew from all its reports.
+enum OrderMirror {
+    struct Outcome: Hashable, Sendable {
+        var state: OrderState
+        var facts: [Fact]
+        /// Shipments that were delivered and of which the carrier said something else later. They stay delivered.
+        var regressions: [String]
+    }
+
+    /// - Parameter receivedAt: the time of facts whose source states none.
+    static func apply(_ change: OrderChange, to known: OrderState?, receivedAt: Instant) -> Outcome {
+        var outcome = Outcome(state: known ?? OrderState(), facts: [], regressions: [])
+        switch change.content {
+        case .order(let statement):
+            apply(statement, to: &outcome, receivedAt)
+        case .shipment(let statement):
+            var shipment = outcome.state.shipments[statement.externalID] ?? Shipment()
+            shipment.apply(statement)
+            put(shipment, statement.externalID, into: &outcome)
+        case .tracking(let event, let id):
+            var shipment = outcome.state.shipments[id] ?? Shipment()
+            shipment.apply(event)
+            if event.regresses(from: shipment) { outcome.regressions.append(id) }
+            put(shipment, id, into: &outcome)
+        }
+        return outcome
+    }
+
+    private static func apply(_ statement: OrderStatement, to outcome: inout Outcome, _ receivedAt: Instant) {
+        for field in outcome.state.provenance.admit(statement.told, by: statement.stamp) {
+            outcome.state.values.copy(field, from: statement.values)
+        }
+        outcome.state.isComplete = outcome.state.isComplete || statement.isComplete
+        let saidAt = statement.stamp.at ?? receivedAt
+        if statement.isComplete {
+            raise(.orderPlaced, at: statement.values.placedAt ?? saidAt, in: &outcome)
+        }
+        if statement.told.contains(.financial), statement.values.financial == .paid {
+            raise(.orderPaid, at: saidAt, in: &outcome)
+        }
+        if statement.told.contains(.lifecycle), statement.values.lifecycle == .cancelled {
+            raise(.orderCancelled, at: statement.cancelledAt ?? saidAt, in: &outcome)
+        }
+    }
+
+    private static func put(_ shipment: Shipment, _ id: String, into outcome: inout Outcome) {
+        outcome.state.shipments[id] = shipment
+        if let shippedAt = shipment.shippedAt { raise(.shipped, id, at: shippedAt, in: &outcome) }
+        if let deliveredAt = shipment.deliveredAt { raise(.delivered, id, at: deliveredAt, in: &outcome) }
+    }
+
+    private static func raise(
+        _ kind: Fact.Kind,
+        _ episode: String = Fact.Key.wholeOrder,
+        at instant: Instant,
+        in outcome: inout Outcome
+    ) {
+        let key = Fact.Key(kind: kind, episode: episode)
+        guard outcome.state.facts.insert(key).inserted else { return }
+        outcome.facts.append(Fact(key: key, happenedAt: instant))
+    }
+}
+
+extension Shipment {
+    fileprivate mutating func apply(_ statement: ShipmentStatement) {
+        for field in provenance.admit(statement.told, by: statement.stamp) {
+            values.copy(field, from: statement.values)
+        }
+        note(shippedAt: statement.shippedAt ?? statement.deliveredAt)
+        note(deliveredAt: statement.deliveredAt, raw: statement.values.reportedRaw)
+        settle()
+    }
+
+    fileprivate mutating func apply(_ event: TrackingEvent) {
+        // One id with two contents: the later one by content wins, whichever came first.
+        if var known = events[event.externalID] {
+            if known.precedes(event) { known = event }
+            known.receivedAt = min(events[event.externalID]?.receivedAt ?? event.receivedAt, event.receivedAt)
+            events[event.externalID] = known
+        } else {
+            events[event.externalID] = event
+        }
+        if let status = event.kind.status {
+            note(shippedAt: status.impliesShipped ? event.happenedAt : nil)
+            note(deliveredAt: status == .delivered ? event.happenedAt : nil, raw: event.raw)
+        }
+        settle()
+    }
+
+    private mutating func note(shippedAt instant: Instant?) {
+        guard let instant else { return }
+        shippedAt = min(shippedAt ?? instant, instant)
+    }
+
+    /// The earliest evidence, and of that instant the least word, so that one and the same stays.
+    private mutating func note(deliveredAt instant: Instant?, raw: String?) {
+        guard let instant else { return }
+        guard let known = deliveredAt, (known, statusRaw ?? "") <= (instant, raw ?? "") else {
+            (deliveredAt, statusRaw) = (instant, raw)
+            return
+        }
+    }
+
+    /// Works out the status from all that was reported.
+    private mutating func settle() {
+        let latest = events.values.max { $0.precedes($1) }
+        // Delivered stays: a later scan of a delivered parcel is a mistake, or a matter for a person.
+        if let deliveredAt {
+            // `statusRaw` is the word that came with it.
+            (status, statusAt, isDelayed) = (.delivered, deliveredAt, false)
+            return
+        }
+        isDelayed = latest?.kind == .delay
+        let reportedAt = provenance.stamp(of: .reported)?.at
+        if values.reported == .cancelled {
+            (status, statusRaw, statusAt) = (.cancelled, values.reportedRaw, reportedAt)
+            return
+        }
+        let progress = events.values.filter { ($0.kind.status ?? .unknown) != .unknown }.max { $0.precedes($1) }
+        if let progress, let status = progress.kind.status, !isAhead(of: status, progress.happenedAt, reportedAt) {
+            (self.status, statusRaw, statusAt) = (status, progress.raw, progress.happenedAt)
+        } else if let reported = values.reported {
+            (status, statusRaw, statusAt) = (reported, values.reportedRaw, reportedAt)
+        } else {
+            (status, statusRaw, statusAt) = (.unknown, latest?.raw, latest?.happenedAt)
+        }
+    }
+
+    /// Whether the shop sums up more than the carrier's events tell, so that an event of it must have been lost. The
+    /// shop's time is when it learned, not when it happened, so a mere later time says nothing.
+    private func isAhead(of status: ShipmentStatus, _ happenedAt: Instant, _ reportedAt: Instant?) -> Bool {
+        guard let reported = values.reported, let reportedAt else { return false }
+        return reportedAt > happenedAt && reported.rank > status.rank
+    }
+}
+
+extension TrackingEvent {
+    fileprivate func regresses(from shipment: Shipment) -> Bool {
+        guard let deliveredAt = shipment.deliveredAt, let status = kind.status else { return false }
+        return status != .delivered && status != .unknown && happenedAt > deliveredAt
+    }
+}

@@ -1,0 +1,173 @@
+import FoundationEssentials
+import JSON
+import Postgres
+import Time
+
+/// The mirror of orders in the database: applying changes. The row of the order is the lock, so that nobody applies
+/// two changes to one order at once.
+enum OrderMirrorStore {
+    /// An order held by the transaction.
+    struct Held: Sendable {
+        let id: OrderID
+        let tenant: TenantID
+        let store: StoreID
+        /// Nil for one that this transaction made.
+        let state: OrderState?
+        let version: Int64
+        let shipmentIDs: [String: ShipmentID]
+    }
+
+    /// Makes the order if it is new, locks it and reads all of it, in one round trip.
+    static func hold(
+        _ externalID: String,
+        tenant: TenantID,
+        store: StoreID,
+        now: Instant,
+        in transaction: Transaction
+    ) async throws -> Held {
+        // Each statement sees what was committed when it began: those after the lock see what its last holder wrote.
+        transaction.add(stub(externalID, tenant: tenant, store: store, now: now))
+        let rows = try await transaction.query(
+            lock(externalID, tenant: tenant, store: store),
+            lines(externalID, tenant: tenant, store: store),
+            shipments(externalID, tenant: tenant, store: store),
+            reports(externalID, tenant: tenant, store: store),
+            facts(externalID, tenant: tenant, store: store)
+        )
+        guard let row = rows[0].first else { throw UnreadableRow(table: "orders") }
+        var order = try OrderStore.decode(row)
+        let shipments = try OrderStore.decodeShipments(rows[2])
+        guard order.version > 0 else {
+            return Held(id: order.id, tenant: tenant, store: store, state: nil, version: 0, shipmentIDs: [:])
+        }
+        order.state.values.lines = try rows[1].map(OrderStore.decodeLine)
+        order.state.provenance = try provenance(row)
+        for (_, shipment, externalID) in shipments { order.state.shipments[externalID] = shipment }
+        for index in 0..<rows[3].count { try readReport(rows[3][index], into: &order.state.shipments) }
+        for (kind, episode) in try rows[4].decode((String, String).self) {
+            guard let kind = Fact.Kind(rawValue: kind) else { throw UnreadableRow(table: "facts") }
+            order.state.facts.insert(Fact.Key(kind: kind, episode: episode))
+        }
+        return Held(
+            id: order.id,
+            tenant: tenant,
+            store: store,
+            state: order.state,
+            version: order.version,
+            shipmentIDs: Dictionary(shipments.map { ($0.externalID, $0.id) }, uniquingKeysWith: { first, _ in first })
+        )
+    }
+
+    /// Version 0 is a row that only holds the place.
+    private static func stub(_ externalID: String, tenant: TenantID, store: StoreID, now: Instant) -> SQL {
+        """
+        INSERT INTO orders (tenant_id, id, store_id, external_id, version, created_at, updated_at)
+             VALUES (\(tenant.uuid), \(UUID.v7()), \(store.uuid), \(externalID), 0, \(now), \(now))
+        ON CONFLICT (tenant_id, store_id, external_id) DO NOTHING
+        """
+    }
+
+    private static func lock(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
+        """
+        SELECT \(unsafe: OrderStore.columns), source_hash, source_stamps
+          FROM orders
+         WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND external_id = \(externalID)
+           FOR UPDATE
+        """
+    }
+
+    private static func lines(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
+        """
+        SELECT external_id, title, sku, quantity, unit_price
+          FROM order_lines
+         WHERE tenant_id = \(tenant.uuid)
+           AND order_id = (SELECT id FROM orders
+                            WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
+                              AND external_id = \(externalID))
+         ORDER BY position
+        """
+    }
+
+    private static func shipments(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
+        """
+        SELECT \(unsafe: OrderStore.shipmentColumns)
+          FROM shipments
+          LEFT JOIN tracking_events
+            ON tracking_events.tenant_id = \(tenant.uuid) AND tracking_events.shipment_id = shipments.id
+         WHERE shipments.tenant_id = \(tenant.uuid)
+           AND order_id = (SELECT id FROM orders
+                            WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
+                              AND external_id = \(externalID))
+         ORDER BY shipments.id, happened_at, tracking_events.external_id
+        """
+    }
+
+    private static func reports(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
+        """
+        SELECT external_id, reported_status, reported_status_raw, source_updated_at, source_hash, source_stamps
+          FROM shipments
+         WHERE tenant_id = \(tenant.uuid)
+           AND order_id = (SELECT id FROM orders
+                            WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
+                              AND external_id = \(externalID))
+        """
+    }
+
+    private static func facts(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
+        """
+        SELECT kind, episode
+          FROM facts
+         WHERE tenant_id = \(tenant.uuid)
+           AND order_id = (SELECT id FROM orders
+                            WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
+                              AND external_id = \(externalID))
+        """
+    }
+
+    private static func readReport(_ row: Row, into shipments: inout [String: Shipment]) throws {
+        let (externalID, status, raw): (String, String?, String?) =
+            try (row("external_id"), row("reported_status"), row("reported_status_raw"))
+        let reported = try status.map { (word) throws(UnreadableRow) in
+            guard let status = ShipmentStatus(rawValue: word) else { throw UnreadableRow(table: "shipments") }
+            return status
+        }
+        shipments[externalID]?.values.reported = reported
+        shipments[externalID]?.values.reportedRaw = raw
+        shipments[externalID]?.provenance = try provenance(row)
+    }
+
+    // MARK: Provenance
+
+    private static func provenance<Field>(_ row: Row) throws -> Provenance<Field>
+    where Field: RawRepresentable<String> {
+        let (at, hash, stamps): (Instant?, Bytea?, JSONB) =
+            try (row("source_updated_at"), row("source_hash"), row("source_stamps"))
+        var others: [Field: Stamp?] = [:]
+        for member in try JSON(parsing: stamps.text).objectValue ?? [:] {
+            // A field of a newer version of the program is not ours to judge.
+            guard let field = Field(rawValue: member.name) else { continue }
+            others[field] = .some(stamp(member.value))
+        }
+        return Provenance(newest: hash.map { Stamp(at: at, hash: $0.bytes) }, others: others)
+    }
+
+    private static func stamp(_ json: JSON) -> Stamp? {
+        guard let hash = json["hash"]?.stringValue.flatMap({ Base64URL.decode($0.utf8) }) else { return nil }
+        return Stamp(at: json["at"]?.int64Value.map { Instant(microseconds: $0) }, hash: hash)
+    }
+
+    static func stamps<Field>(_ provenance: Provenance<Field>) -> JSONB where Field: RawRepresentable<String> {
+        var object = JSONObject()
+        for (field, stamp) in provenance.others.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            guard let stamp else {
+                object[field.rawValue] = .null
+                continue
+            }
+            object[field.rawValue] = [
+                "at": stamp.at.map { .number(JSONNumber($0.microseconds)) } ?? .null,
+                "hash": .string(Base64URL.encode(stamp.hash)),
+            ]
+        }
+        return JSONB(JSON.object(object).serializedBytes)
+    }
+}

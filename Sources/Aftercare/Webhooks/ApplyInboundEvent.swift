@@ -1,0 +1,138 @@
+import FoundationEssentials
+import Jobs
+import Logging
+import Postgres
+import Time
+
+/// The job that turns a stored webhook into changes of the mirror. Its subject is the event.
+///
+/// Applying twice changes nothing, so an event can be given to it again at any time. What cannot be understood is
+/// quarantined under a name: trying again would not help, a newer version of the program may.
+struct ApplyInboundEvent {
+    static let kind = "apply_inbound_event"
+
+    let environment: Environment
+
+    var handler: JobHandler { JobHandler(Self.kind) { try await run($0) } }
+
+    private func run(_ job: Job) async throws -> JobOutcome {
+        let rows = try await environment.pool.transaction(
+            environment.settings(for: job.tenant),
+            InboundEventStore.work(ID(job.subject), tenant: ID(job.tenant))
+        )
+        // Deleted meanwhile.
+        guard let row = rows[0].first else { return .done }
+        let event = try InboundEventStore.decode(row)
+        let provider = try InboundEventStore.provider(row)
+        let body = try InboundEventStore.body(row)
+        let understanding: Understanding
+        do throws(Poison) {
+            understanding = try Self.understand(event, provider, body: body)
+        } catch {
+            try await settle(event, as: .quarantined, error.description, job)
+            return .finished
+        }
+        switch understanding {
+        case .ignored(let reason):
+            try await settle(event, as: .ignored, reason.rawValue, job)
+        case .changes(let changes):
+            do {
+                try await apply(changes, of: event, job)
+            } catch let error as PostgresError where error.isAboutTheData {
+                environment.logger.error("an event broke a rule of the database", metadata: ["event": "\(event.id)"])
+                try await settle(event, as: .quarantined, Poison(.refusedByDatabase).description, job)
+            }
+        }
+        return .finished
+    }
+
+    private static func understand(
+        _ event: InboundEvent,
+        _ provider: Connection.Provider,
+        body: [UInt8]
+    ) throws(Poison) -> Understanding {
+        switch provider {
+        case .shopify: try Shopify.understand(topic: event.headers.topic, body: body, receivedAt: event.receivedAt)
+        }
+    }
+
+    private func settle(
+        _ event: InboundEvent,
+        as state: InboundEvent.State,
+        _ reason: String,
+        _ job: Job
+    ) async throws {
+        let now = environment.clock.now()
+        try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
+            try await JobStore.finish(job, in: transaction, now: now)
+            var event = event
+            (event.state, event.reason, event.settledAt) = (state, reason, now)
+            transaction.add(InboundEventStore.settle(event))
+        }
+    }
+
+    private func apply(_ changes: [OrderChange], of event: InboundEvent, _ job: Job) async throws {
+        let now = environment.clock.now()
+        let raised = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
+            try await JobStore.finish(job, in: transaction, now: now)
+            var event = event
+            (event.state, event.reason, event.settledAt) = (.applied, nil, now)
+            var raises: [SQL] = []
+            // In one order everywhere, so that two events about the same orders do not wait for each other.
+            for order in Set(changes.map(\.order)).sorted() {
+                let held = try await OrderMirrorStore.hold(
+                    order,
+                    tenant: event.tenant,
+                    store: event.store,
+                    now: now,
+                    in: transaction
+                )
+                event.order = held.id
+                let outcome = Self.apply(changes.filter { $0.order == order }, to: held, event, environment.logger)
+                for statement in OrderMirrorStore.save(outcome.state, over: held, now: now) {
+                    transaction.add(statement)
+                }
+                let raise = OrderMirrorStore.raise(
+                    outcome.facts,
+                    of: held,
+                    isHistorical: outcome.state.isHistorical,
+                    event: event.id,
+                    now: now
+                )
+                if let raise { raises.append(raise) }
+            }
+            transaction.add(InboundEventStore.settle(event))
+            // They enqueue, and so come last.
+            for raise in raises { transaction.add(raise) }
+            return !raises.isEmpty
+        }
+        if raised { environment.wakeWorker() }
+    }
+
+    private static func apply(
+        _ changes: [OrderChange],
+        to held: OrderMirrorStore.Held,
+        _ event: InboundEvent,
+        _ logger: Logger
+    ) -> (state: OrderState, facts: [Fact]) {
+        var state = held.state
+        var facts: [Fact] = []
+        for change in changes {
+            let outcome = OrderMirror.apply(change, to: state, receivedAt: event.receivedAt)
+            state = outcome.state
+            facts += outcome.facts
+            for _ in outcome.regressions {
+                logger.notice("a delivered parcel was scanned again", metadata: ["order": "\(held.id)"])
+            }
+        }
+        return (state ?? OrderState(), facts)
+    }
+}
+
+extension PostgresError {
+    /// The values are at fault, not the moment: the same statement would fail again.
+    fileprivate var isAboutTheData: Bool {
+        guard let sqlState else { return false }
+        return sqlState == .checkViolation || sqlState.rawValue.hasPrefix("22")
+    }
+}

@@ -1,0 +1,42 @@
+import Crypto
+import FoundationEssentials
+import Time
+
+/// A webhook as it came, byte for byte, and what became of it.
+struct InboundEvent: Sendable {
+    enum State: String, CaseIterable, Sendable { case received, applied, ignored, quarantined }
+
+    /// What the provider's headers say. Only the body is signed, so nothing is decided by these but how it is read.
+    struct Headers: Hashable, Sendable {
+        var topic: String
+        var deliveryID: String?
+        var apiVersion: String?
+        var triggeredAt: Instant?
+    }
+
+    let id: InboundEventID
+    let tenant: TenantID
+    let store: StoreID
+    let connection: ConnectionID
+    let headers: Headers
+    var state: State
+    /// Why it was ignored or quarantined.
+    var reason: String?
+    var order: OrderID?
+    let receivedAt: Instant
+    var settledAt: Instant?
+}
+
+extension InboundEvent.Headers {
+    /// SHA-256 of topic, delivery id and body: a provider's retry has the same. Delivery ids alone are not unique at
+    /// every provider, and one id with another body is another event.
+    func fingerprint(of body: [UInt8]) -> [UInt8] {
+        var hasher = SHA256()
+        // Each part comes with its length, so that no two deliveries give the same bytes.
+        for part in [Array(topic.utf8), Array((deliveryID ?? "").utf8), body] {
+            withUnsafeBytes(of: UInt64(part.count).bigEndian) { hasher.update(bufferPointer: $0) }
+            hasher.update(data: part)
+        }
+        return Array(hasher.finalize())
+    }
+}

@@ -1,0 +1,157 @@
+import FoundationEssentials
+import Jobs
+import Postgres
+import Time
+
+/// Webhooks in the database.
+enum InboundEventStore {
+    /// Stores a delivery in one round trip; the second answer is the id of the event that has it, which is an earlier
+    /// one's for a repeated delivery. Such a one changes nothing.
+    ///
+    /// Waits while another transaction stores the same delivery; the later statements then see what that one wrote.
+    static func receive(_ event: InboundEvent, body: [UInt8], fingerprint: [UInt8], job: JobID) -> [SQL] {
+        [
+            """
+            WITH delivery AS (
+                INSERT INTO inbound_deliveries (tenant_id, connection_id, fingerprint, event_id, received_at)
+                     VALUES (\(event.tenant.uuid), \(event.connection.uuid), \(Bytea(fingerprint)), \(event.id.uuid),
+                             \(event.receivedAt))
+                ON CONFLICT (tenant_id, connection_id, fingerprint) DO NOTHING
+                  RETURNING event_id
+            )
+            INSERT INTO inbound_events (tenant_id, id, store_id, connection_id, topic, delivery_id, api_version,
+                                        triggered_at, body, received_at)
+                 SELECT \(event.tenant.uuid), event_id, \(event.store.uuid), \(event.connection.uuid),
+                        \(event.headers.topic), \(event.headers.deliveryID), \(event.headers.apiVersion),
+                        \(event.headers.triggeredAt), \(Bytea(body)), \(event.receivedAt)
+                   FROM delivery
+            """,
+            """
+            SELECT event_id
+              FROM inbound_deliveries
+             WHERE tenant_id = \(event.tenant.uuid) AND connection_id = \(event.connection.uuid)
+               AND fingerprint = \(Bytea(fingerprint))
+            """,
+            """
+            INSERT INTO jobs (tenant_id, id, store_id, kind, subject_id, run_at, created_at)
+                 SELECT \(event.tenant.uuid), \(job.uuid), \(event.store.uuid), \(ApplyInboundEvent.kind),
+                        event_id, \(event.receivedAt), \(event.receivedAt)
+                   FROM inbound_deliveries
+                  WHERE tenant_id = \(event.tenant.uuid) AND connection_id = \(event.connection.uuid)
+                    AND fingerprint = \(Bytea(fingerprint)) AND event_id = \(event.id.uuid)
+            """,
+        ]
+    }
+
+    /// Retention of the fast path.
+    static func deleteDeliveries(tenant: UUID, before: Instant) -> SQL {
+        "DELETE FROM inbound_deliveries WHERE tenant_id = \(tenant) AND received_at < \(before)"
+    }
+
+    // MARK: Reading
+
+    private static let columns = """
+        id, tenant_id, store_id, connection_id, topic, delivery_id, api_version, triggered_at, state, reason, order_id,
+        received_at, settled_at
+        """
+
+    static func event(_ id: InboundEventID, tenant: TenantID) -> SQL {
+        "SELECT \(unsafe: columns), body FROM inbound_events WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)"
+    }
+
+    /// With what it takes to apply it.
+    static func work(_ id: InboundEventID, tenant: TenantID) -> SQL {
+        """
+        SELECT \(unsafe: columns), body,
+               (SELECT provider FROM connections
+                 WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS provider
+          FROM inbound_events
+         WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
+        """
+    }
+
+    struct Filter: Sendable {
+        var state: InboundEvent.State?
+        var connection: ConnectionID?
+        var order: OrderID?
+    }
+
+    /// Newest first. By order, and among the quarantined, which are few and looked for, by an index of their own.
+    static func events(_ page: Page, _ filter: Filter, tenant: TenantID) -> SQL {
+        if let order = filter.order {
+            """
+            SELECT \(unsafe: columns)
+              FROM inbound_events
+             WHERE tenant_id = \(tenant.uuid) AND order_id = \(order.uuid)
+               AND (\(filter.state?.rawValue) IS NULL OR state = \(filter.state?.rawValue))
+               AND (\(filter.connection?.uuid) IS NULL OR connection_id = \(filter.connection?.uuid))
+               AND (received_at, id) < (\(page.createdAt), \(page.id))
+             ORDER BY received_at DESC, id DESC
+             LIMIT \(page.rowLimit)
+            """
+        } else if filter.state == .quarantined {
+            """
+            SELECT \(unsafe: columns)
+              FROM inbound_events
+             WHERE tenant_id = \(tenant.uuid) AND state = 'quarantined'
+               AND (\(filter.connection?.uuid) IS NULL OR connection_id = \(filter.connection?.uuid))
+               AND (received_at, id) < (\(page.createdAt), \(page.id))
+             ORDER BY received_at DESC, id DESC
+             LIMIT \(page.rowLimit)
+            """
+        } else {
+            """
+            SELECT \(unsafe: columns)
+              FROM inbound_events
+             WHERE tenant_id = \(tenant.uuid)
+               AND (\(filter.state?.rawValue) IS NULL OR state = \(filter.state?.rawValue))
+               AND (\(filter.connection?.uuid) IS NULL OR connection_id = \(filter.connection?.uuid))
+               AND (received_at, id) < (\(page.createdAt), \(page.id))
+             ORDER BY received_at DESC, id DESC
+             LIMIT \(page.rowLimit)
+            """
+        }
+    }
+
+    static func decode(_ row: Row) throws -> InboundEvent {
+        let (order, state): (UUID?, String) = try (row("order_id"), row("state"))
+        guard let state = InboundEvent.State(rawValue: state) else { throw UnreadableRow(table: "inbound_events") }
+        return try InboundEvent(
+            id: ID(row("id")),
+            tenant: ID(row("tenant_id")),
+            store: ID(row("store_id")),
+            connection: ID(row("connection_id")),
+            headers: InboundEvent.Headers(
+                topic: row("topic"),
+                deliveryID: row("delivery_id"),
+                apiVersion: row("api_version"),
+                triggeredAt: row("triggered_at")
+            ),
+            state: state,
+            reason: row("reason"),
+            order: order.map { ID($0) },
+            receivedAt: row("received_at"),
+            settledAt: row("settled_at")
+        )
+    }
+
+    static func body(_ row: Row) throws -> [UInt8] { try row("body", as: Bytea.self).bytes }
+
+    static func provider(_ row: Row) throws -> Connection.Provider {
+        guard let provider = Connection.Provider(rawValue: try row("provider")) else {
+            throw UnreadableRow(table: "connections")
+        }
+        return provider
+    }
+
+    // MARK: Settling
+
+    static func settle(_ event: InboundEvent) -> SQL {
+        """
+        UPDATE inbound_events
+           SET state = \(event.state.rawValue), reason = \(event.reason), order_id = \(event.order?.uuid),
+               settled_at = \(event.settledAt)
+         WHERE tenant_id = \(event.tenant.uuid) AND id = \(event.id.uuid)
+        """
+    }
+}
