@@ -33,6 +33,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -90,6 +91,19 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // What deploy/bench/run measures; no product.
+        .executableTarget(
+            name: "AftercareBench",
+            dependencies: [
+                "JSON", "Jobs", "Postgres", "Schema", "Time",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "deploy/bench/Client",
+            swiftSettings: strict
+        ),
+
         // What the tests share: a cluster, child processes, a proxy that breaks connections.
         .target(name: "Support", dependencies: ["Postgres", "Schema"], path: "Tests/Support", swiftSettings: strict),
         .testTarget(
@@ -117,6 +131,29 @@ let package = Package(
         .testTarget(
             name: "PostgresTests",
             dependencies: ["Postgres", "Support", "Time"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "JobsTests",
+            dependencies: [
+                "Jobs", "Postgres", "Schema", "Support", "Time",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "AftercareTests",
+            dependencies: [
+                "Aftercare", "Curl", "JSON", "Jobs", "Observability", "Postgres", "Schema", "Support", "Time",
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: strict
         ),
     ]

@@ -18,6 +18,9 @@ CREATE ROLE aftercare_owner NOLOGIN;
 CREATE ROLE aftercare_migrator LOGIN PASSWORD :'migrator_password' IN ROLE aftercare_owner;
 CREATE ROLE aftercare_app LOGIN PASSWORD :'app_password';
 CREATE ROLE aftercare_worker LOGIN PASSWORD :'worker_password';
+-- The queue's tables are empty most of the time, and a plan made then would read the whole table when they are not.
+ALTER ROLE aftercare_worker SET enable_seqscan = off;
+ALTER ROLE aftercare_worker SET enable_bitmapscan = off;
 CREATE DATABASE aftercare OWNER aftercare_owner ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0;
 REVOKE ALL ON DATABASE aftercare FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE aftercare TO aftercare_migrator, aftercare_app, aftercare_worker;

@@ -36,10 +36,14 @@ public struct Migrator: Sendable {
     public func run() async throws -> [String] {
         try await pool.script(Self.createTable, deadline: .seconds(3600))
         // The lock is a transaction's that stays open and does nothing else, so that it is gone when this program is,
-        // and holds behind PgBouncer. Asked for now and then instead of waited for: a waiting statement keeps a
-        // snapshot, and CREATE INDEX CONCURRENTLY, of the program that has the lock, would wait for that.
+        // and holds behind PgBouncer. CREATE INDEX CONCURRENTLY waits for every snapshot that is older than it, so the
+        // lock must not keep one: it is asked for now and then instead of waited for, and SET takes the place of the
+        // SELECT, which would keep its own until the next statement.
         return try await pool.withTransaction(deadline: .seconds(3600)) { lock in
-            while try await !lock.query("SELECT pg_try_advisory_xact_lock(7236457091)")[0][0].decode(Bool.self) {
+            while try await !lock.query(
+                "SELECT pg_try_advisory_xact_lock(7236457091)",
+                "SET LOCAL idle_in_transaction_session_timeout = 0"
+            )[0][0].decode(Bool.self) {
                 try await Task.sleep(for: .milliseconds(100))
             }
             var names: [String] = []
@@ -119,6 +123,7 @@ public struct Migrator: Sendable {
                 SET LOCAL ROLE aftercare_owner;
                 SET LOCAL lock_timeout = '5s';
                 \(migration.sql)
+                ;
                 \(record)
                 COMMIT;
                 """

@@ -29,10 +29,11 @@ final class Claimer: Sendable {
     /// a job that was rescued may be claimed again here, while its first run goes on.
     var held: Set<Job> { state.withLock { $0.held } }
 
-    func began(_ job: Job) {
+    /// All of a claim, before any of them starts: else the first may end alone, and the loop claims a few at a time.
+    func began(_ jobs: [Job]) {
         state.withLock { state in
-            state.running += 1
-            state.held.insert(job)
+            state.running += jobs.count
+            state.held.formUnion(jobs)
         }
     }
 

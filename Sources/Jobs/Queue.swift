@@ -51,6 +51,8 @@ struct Queue {
         var done = done
         var fruitless = 0
         while true {
+            // The page first: then what is done ends in the claim's own transaction, with one commit instead of two.
+            if due.isEmpty, limit > 0, try await !turnPage(), done.isEmpty { return [] }
             let page = page(limit: limit)
             let claim = QueueStore.claim(page, worker: worker, until: now + leaseTime)
             let jobs: [Job]
@@ -64,12 +66,12 @@ struct Queue {
                 jobs = try await pool.transaction([], QueueStore.complete(done, now: now), claim)[1].map(Job.init)
             }
             done = []
-            if limit == 0 { return [] }
+            if limit == 0 || page.tenants.isEmpty { return [] }
             note(jobs, of: page.tenants, now: now)
             leave(page, served: jobs)
             if !jobs.isEmpty { return jobs }
-            if !page.tenants.isEmpty { fruitless += 1 }
-            guard fruitless < Self.fruitlessPages, try await turnPage() else { return [] }
+            fruitless += 1
+            guard fruitless < Self.fruitlessPages else { return [] }
         }
     }
 

@@ -98,8 +98,8 @@ public final class Worker: Sendable {
                 do throws(PostgresError) {
                     let jobs = try await queue.next(completing: done, limit: free, now: clock.now())
                     claimer.release(done)
+                    claimer.began(jobs)
                     for job in jobs {
-                        claimer.began(job)
                         group.addTask {
                             let isDone = await self.perform(job)
                             if !isDone { claimer.release([job]) }
@@ -136,13 +136,9 @@ public final class Worker: Sendable {
             await put(back: job, at: clock.now() + .seconds(30), attempt: job.attempt - 1, error: nil)
             return false
         }
-        var logger = logger
-        logger[metadataKey: "tenant"] = "\(job.tenant)"
-        logger[metadataKey: "job"] = "\(job.id)"
-        logger[metadataKey: "kind"] = "\(job.kind)"
         guard job.attempt <= handler.maximumAttempts else {
             // Its last try never ended: a job that takes its worker down must not do so for ever.
-            logger.error("a job's leases ran out, time after time", metadata: ["attempt": "\(job.attempt)"])
+            logger.error("a job's leases ran out, time after time", metadata: description(of: job))
             await end(job, QueueStore.fail(job, error: "LeaseRanOut", now: clock.now()))
             return false
         }
@@ -153,15 +149,13 @@ public final class Worker: Sendable {
             case .again(let instant): await put(back: job, at: instant, attempt: job.attempt - 1, error: nil)
             }
         } catch is StaleLease {
-            logger.warning("the job's lease was taken over; its work was rolled back")
+            logger.warning("the job's lease was taken over; its work was rolled back", metadata: description(of: job))
         } catch {
             let isLast = job.attempt >= handler.maximumAttempts
             var random = SystemRandomNumberGenerator()
-            logger.log(
-                level: isLast ? .error : .warning,
-                "a job failed",
-                metadata: ["attempt": "\(job.attempt)", "error": "\(String(reflecting: error))"]
-            )
+            var metadata = description(of: job)
+            metadata["error"] = "\(String(reflecting: error))"
+            logger.log(level: isLast ? .error : .warning, "a job failed", metadata: metadata)
             // Its type only: an error's text may quote a customer's data, and queue rows hold none.
             let name = "\(type(of: error))"
             if isLast {
@@ -172,6 +166,11 @@ public final class Worker: Sendable {
             }
         }
         return false
+    }
+
+    /// For the log; made only where there is something to say, for most jobs end well.
+    private func description(of job: Job) -> Logger.Metadata {
+        ["tenant": "\(job.tenant)", "job": "\(job.id)", "kind": "\(job.kind)", "attempt": "\(job.attempt)"]
     }
 
     private func put(back job: Job, at instant: Instant, attempt: Int, error: String?) async {

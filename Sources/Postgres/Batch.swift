@@ -24,10 +24,32 @@ public struct LocalSetting: Sendable {
     let statement: String
 
     public init(_ name: StaticString, _ value: UUID) {
-        statement = "SET LOCAL \(name) = '\(value.uuidString)'"
+        statement = "SET LOCAL \(name) = '\(value.text)'"
     }
 
     public init(_ name: StaticString, milliseconds: Int) {
         statement = "SET LOCAL \(name) = '\(milliseconds)ms'"
+    }
+}
+
+extension UUID {
+    /// As `uuidString` in lower case. That one calls `snprintf`, and this is made for every transaction.
+    fileprivate var text: String {
+        withUnsafeBytes(of: uuid) { bytes in
+            String(unsafeUninitializedCapacity: 36) { text in
+                var length = 0
+                func append(_ byte: UInt8) {
+                    text.initializeElement(at: length, to: byte)
+                    length += 1
+                }
+                func append(digit: UInt8) { append(digit < 10 ? 0x30 + digit : 0x57 + digit) }
+                for index in bytes.indices {
+                    if [4, 6, 8, 10].contains(index) { append(0x2D) }
+                    append(digit: bytes[index] >> 4)
+                    append(digit: bytes[index] & 0xF)
+                }
+                return length
+            }
+        }
     }
 }

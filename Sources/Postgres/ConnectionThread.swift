@@ -35,15 +35,20 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
+        // The job may run, and end the connection that owns this executor, before the signal below is sent.
+        let own = Unmanaged.passRetained(self)
+        defer { own.release() }
         pthread_mutex_lock(mutex)
         state.jobs.append(job)
-        if state.isRunning {
+        let isRunning = state.isRunning
+        state.isRunning = true
+        pthread_mutex_unlock(mutex)
+        // Not before the unlock: the thread would wake, find the mutex taken and sleep again, at each call.
+        if isRunning {
             pthread_cond_signal(condition)
         } else {
-            state.isRunning = true
             Thread.start { self.loop() }
         }
-        pthread_mutex_unlock(mutex)
     }
 
     /// Lets the thread end when its last job is done.

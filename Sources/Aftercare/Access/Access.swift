@@ -51,11 +51,10 @@ struct Access: Sendable {
         )
     }
 
-    static let unauthenticated: Problem = {
-        var problem = Problem(.unauthenticated, "Send a valid API key or session token as Authorization: Bearer ….")
-        problem.headers[.wwwAuthenticate] = "Bearer"
-        return problem
-    }()
+    static let unauthenticated = Problem(
+        .unauthenticated,
+        "Send a valid API key or session token as Authorization: Bearer …."
+    )
 
     // MARK: Writing
 

@@ -7,7 +7,7 @@ import FoundationEssentials
 /// scrypt takes a quarter of a second and 32 MiB by design. It runs on two threads of its own, never on Swift's
 /// cooperative ones, and only so many callers may wait: past that they are told to come back.
 final class Passwords: Sendable {
-    private let threads = WorkThreads(count: 2, maximumWaiting: 32)
+    private let threads: WorkThreads
     private let cost: Cost
     /// What an unknown user's password is compared with, so that the answer takes as long.
     private let decoy: String
@@ -21,8 +21,9 @@ final class Passwords: Sendable {
         static let cheap = Cost(ln: 5, r: 8, p: 1)
     }
 
-    init(cost: Cost = Cost()) throws {
+    init(cost: Cost = Cost(), maximumWaiting: Int = 32) throws {
         self.cost = cost
+        threads = WorkThreads(count: 2, maximumWaiting: maximumWaiting)
         decoy = try Self.hash("decoy", cost)
     }
 

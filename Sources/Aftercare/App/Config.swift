@@ -53,8 +53,10 @@ struct Config: Sendable {
     var smtpPassword: Secret<String>?
     /// `AFTERCARE_WORK_CAPACITY`: jobs a worker holds at once.
     var workCapacity: Int
-    /// What a password costs to hash; the tests, which sign in many people, set a lower one.
+    /// What a password costs to hash, and how many may wait for it. Not settings: the tests, which sign in many people
+    /// at once, set others.
     var passwordCost = Passwords.Cost()
+    var passwordsWaiting = 32
     /// `AFTERCARE_LOG_LEVEL`: trace, debug, info, notice, warning, error, critical.
     var logLevel: Logger.Level
 

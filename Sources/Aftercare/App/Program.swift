@@ -109,7 +109,7 @@ public struct Program: Sendable {
             clock: clock,
             access: Access(pool: pool, clock: clock, limits: limits, life: SessionLife()),
             masterKey: MasterKey(config.secretKey),
-            passwords: try Passwords(cost: config.passwordCost),
+            passwords: try Passwords(cost: config.passwordCost, maximumWaiting: config.passwordsWaiting),
             mailFrom: config.mailFrom,
             publicURL: config.publicURL,
             wakeWorker: wakeWorker,

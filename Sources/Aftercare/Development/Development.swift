@@ -18,7 +18,7 @@ public struct Development: Sendable {
     public init(directory: String, port: Int) throws {
         let url = URL(filePath: directory).standardizedFileURL
         self.directory = url.path(percentEncoded: false).trimmingSuffix("/")
-        self.port = port
+        self.port = port == 0 ? try FreePort.find() : port
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
         cluster = try PrivateCluster(in: self.directory)
         file = DevelopmentFile(in: self.directory)

@@ -44,13 +44,13 @@ struct Call: Sendable {
 
     /// Refuses with 412 when the client's `If-Match` names another version.
     func checkMatch(version: Int64) throws(Problem) {
-        guard let header = headers[.ifMatch], !ETag.matches(header, version: version) else { return }
+        guard let header = headers[.ifMatch], !ETag.matches(header, version: version, .strong) else { return }
         throw Problem(.versionMismatch, "The current version is \(ETag.text(version)). Read it again, then repeat.")
     }
 
     /// 304 for a client that has this version already, else `reply`.
     func unlessMatching(version: Int64, _ reply: Reply) -> Reply {
-        guard let header = headers[.ifNoneMatch], ETag.matches(header, version: version) else { return reply }
+        guard let header = headers[.ifNoneMatch], ETag.matches(header, version: version, .weak) else { return reply }
         var unchanged = Reply(status: .notModified)
         unchanged.headers[.eTag] = ETag.text(version)
         return unchanged

@@ -21,7 +21,6 @@ enum ProblemCode: String, CaseIterable, Sendable {
     case unsupportedMediaType = "unsupported_media_type"
     case validationFailed = "validation_failed"
     case idempotencyKeyReused = "idempotency_key_reused"
-    case preconditionRequired = "precondition_required"
     case rateLimited = "rate_limited"
     case `internal`
     case overloaded
@@ -40,7 +39,6 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .payloadTooLarge: .contentTooLarge
         case .unsupportedMediaType: .unsupportedMediaType
         case .validationFailed, .idempotencyKeyReused: .unprocessableContent
-        case .preconditionRequired: .preconditionRequired
         case .rateLimited: .tooManyRequests
         case .internal: .internalServerError
         case .overloaded: .serviceUnavailable
@@ -67,7 +65,6 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .unsupportedMediaType: "The body has to be JSON"
         case .validationFailed: "Request validation failed"
         case .idempotencyKeyReused: "The Idempotency-Key was used for another request"
-        case .preconditionRequired: "If-Match is required"
         case .rateLimited: "Too many requests"
         case .internal: "Something went wrong on our side"
         case .overloaded: "Not able to answer right now"
@@ -95,6 +92,8 @@ struct Problem: Error {
     init(_ code: ProblemCode, _ detail: String) {
         self.code = code
         self.detail = detail
+        // RFC 9110 wants it with every 401.
+        if code == .unauthenticated { headers[.wwwAuthenticate] = "Bearer" }
     }
 
     init(_ fields: FieldErrors) {

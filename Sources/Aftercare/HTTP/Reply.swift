@@ -43,10 +43,15 @@ struct Reply: Sendable {
 enum ETag {
     static func text(_ version: Int64) -> String { "\"v\(version)\"" }
 
-    /// Whether an `If-Match` or `If-None-Match` value names the version. A weak tag never matches strongly.
-    static func matches(_ header: String, version: Int64) -> Bool {
+    /// How tags are compared, by RFC 9110: `If-Match` strongly, so that a weak tag never matches; `If-None-Match`
+    /// weakly, because a proxy that compresses makes tags weak.
+    enum Comparison { case strong, weak }
+
+    /// Whether the header's value names the version.
+    static func matches(_ header: String, version: Int64, _ comparison: Comparison) -> Bool {
         header.split(separator: ",").contains { tag in
-            let tag = tag.trimmingSpaces
+            var tag = tag.trimmingSpaces
+            if comparison == .weak, tag.hasPrefix("W/") { tag = tag.dropFirst(2) }
             return tag == "*" || tag == text(version)
         }
     }

@@ -33,9 +33,15 @@ enum TenantStore {
         "SELECT \(unsafe: columns) FROM stores WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)"
     }
 
-    /// The same, kept from changing until the transaction ends.
+    /// The same, kept from changing until the transaction ends. NO KEY, so that rows that refer to the store can be
+    /// inserted meanwhile.
     static func lock(_ id: StoreID, tenant: TenantID) -> SQL {
-        "SELECT \(unsafe: columns) FROM stores WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid) FOR UPDATE"
+        """
+        SELECT \(unsafe: columns)
+          FROM stores
+         WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
+           FOR NO KEY UPDATE
+        """
     }
 
     /// Newest first, by `stores_by_creation`.

@@ -1,0 +1,224 @@
+import Curl
+import Foundation
+import JSON
+import Postgres
+import Support
+import Testing
+import Time
+
+@testable import Aftercare
+
+/// What the server really answers is what `openapi/openapi.yaml` says, header by header and member by member.
+/// deploy/schemathesis.sh tries far more requests; here are those it cannot come up with, over data of a whole walk.
+@Suite struct `The answers of the server` {
+    private let specification: Specification
+    private let validator: SchemaValidator
+
+    init() throws {
+        specification = try Specification.load()
+        validator = SchemaValidator(document: specification)
+    }
+
+    /// Everything about an answer that the specification says otherwise.
+    private func faults(_ answer: Answer, of name: String) throws -> [String] {
+        guard let operation = specification.operations.first(where: { $0.name == name }),
+            let response = try specification.responses(of: operation).first(where: { $0.status == "\(answer.status)" })
+        else { return ["\(answer.status) is not described: \(answer.json)"] }
+        return try faults(answer, response.value)
+    }
+
+    private func faults(_ answer: Answer, _ response: JSON) throws -> [String] {
+        var faults: [String] = []
+        for header in response["headers"]?.objectValue ?? [:] {
+            let rule = try specification.resolved(header.value)
+            if let value = answer.header(header.name) {
+                let violations = try validator.violations(of: .string(value), against: rule["schema"] ?? false)
+                faults += violations.map { "\(header.name): \(value) \($0)" }
+            } else if rule["required"] == true {
+                faults.append("\(header.name) is missing")
+            }
+        }
+        if answer.header("X-Content-Type-Options") != "nosniff" { faults.append("X-Content-Type-Options is missing") }
+        guard let content = response["content"]?.objectValue else {
+            return faults + (answer.response.body.isEmpty ? [] : ["there is a body"])
+        }
+        let type = answer.header("Content-Type")?.split(separator: ";").first.map(String.init) ?? "none"
+        guard let schema = content[type]?["schema"] else { return faults + ["the media type \(type)"] }
+        let body: JSON =
+            type.hasSuffix("json")
+            ? try JSON(parsing: answer.response.body)
+            : .string(String(decoding: answer.response.body, as: UTF8.self))
+        return faults + (try validator.violations(of: body, against: schema).map(\.description))
+    }
+
+    private func check(
+        _ tenant: TestTenant,
+        _ name: String,
+        _ ids: [String: String] = [:],
+        _ body: JSON? = nil,
+        as token: String? = nil,
+        headers: [(String, String)] = [],
+        query: String = "",
+        gives status: Int,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> Answer {
+        let parts = name.split(separator: " ")
+        let path = parts[1].split(separator: "/").map { segment in
+            segment.hasPrefix("{") ? "/" + (ids[String(segment.dropFirst().dropLast())] ?? "none") : "/\(segment)"
+        }
+        let target = path.joined() + query
+        let answer = try await tenant.send(String(parts[0]), target, body, as: token, headers: headers)
+        #expect(answer.status == status, "\(name): \(answer.json)", sourceLocation: sourceLocation)
+        let faults = try faults(answer, of: name)
+        #expect(faults.isEmpty, "\(name) \(answer.status): \(faults)", sourceLocation: sourceLocation)
+        return answer
+    }
+
+    /// A tenant whose order went the whole walk.
+    private func walked() async throws -> TestTenant {
+        let tenant = try await TestTenant.make()
+        let demo = DemoOrder(tenant)
+        for topic in DemoOrder.topics { try await demo.post(topic) }
+        try await tenant.settle()
+        try await tenant.advance(days: 60)
+        return tenant
+    }
+
+    @Test func `to every read fit the specification`() async throws {
+        let tenant = try await walked()
+        _ = try await tenant.send("POST", "/v1/api-keys", ["name": "One to be listed", "scopes": ["stores:read"]])
+        let operation = try await tenant.rows("SELECT id FROM operations WHERE tenant_id = \(tenant.id.uuid)")
+        var ids = ["operation_id": OperationID(try #require(try operation.first?("id", as: UUID.self))).description]
+        var checked: Set<String> = []
+        // Lists come before what is in them.
+        let reads = specification.operations.filter { $0.method == "GET" }.sorted { $0.path.count < $1.path.count }
+        for read in reads {
+            let answer = try await check(tenant, read.name, ids, gives: 200)
+            checked.insert(read.name)
+            guard let rows = answer["data"]?.arrayValue else { continue }
+            #expect(!rows.isEmpty, "\(read.name) has nothing to look at")
+            let detail = reads.first { $0.path.hasPrefix(read.path + "/{") }
+            if let name = detail?.path.split(separator: "{").last?.dropLast(), let id = rows.first?["id"]?.stringValue {
+                ids[String(name)] = id
+            }
+            // One row a page, and the next one where there is one.
+            let page = try await check(tenant, read.name, query: "?limit=1", gives: 200)
+            if let cursor = page["next_cursor"]?.stringValue {
+                _ = try await check(tenant, read.name, query: "?limit=1&cursor=\(cursor)", gives: 200)
+            }
+        }
+        #expect(checked.count == reads.count)
+        for name in ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"] {
+            _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
+        }
+        // Both kinds of runs and plans.
+        for run in try await tenant.get("/v1/runs")["data"]?.arrayValue ?? [] {
+            _ = try await check(tenant, "GET /v1/runs/{run_id}", ["run_id": run["id"]?.stringValue ?? ""], gives: 200)
+        }
+    }
+
+    @Test func `to every write fit the specification`() async throws {
+        let tenant = try await TestTenant.make()
+        let unique = UUID().uuidString.lowercased()
+        let store: JSON = ["name": "New", "platform": "shopify", "time_zone": "Asia/Tokyo", "currency": "JPY"]
+        let key = [("Idempotency-Key", unique)]
+        let created = try await check(tenant, "POST /v1/stores", [:], store, headers: key, gives: 201)
+        let replayed = try await check(tenant, "POST /v1/stores", [:], store, headers: key, gives: 201)
+        #expect(replayed.header("Idempotent-Replayed") == "true" && replayed.json == created.json)
+        let storeID = ["store_id": try #require(created["id"]?.stringValue)]
+        let versioned = [("If-Match", "\"v1\"")]
+        let patch = "PATCH /v1/stores/{store_id}"
+        _ = try await check(tenant, patch, storeID, ["mail_from": "a@b.example"], headers: versioned, gives: 200)
+        _ = try await check(tenant, patch, storeID, ["mail_from": nil], headers: versioned, gives: 412)
+
+        let email = "\(unique)@example.test"
+        let person: JSON = ["email": .string(email), "name": "P", "role": "agent", "password": "twelve or more"]
+        let added = try await check(tenant, "POST /v1/users", [:], person, gives: 201)
+        _ = try await check(tenant, "POST /v1/users", [:], person, gives: 409)
+        let user = ["user_id": try #require(added["id"]?.stringValue)]
+        let session = try await check(
+            tenant,
+            "POST /v1/sessions",
+            [:],
+            ["email": .string(email), "password": "twelve or more"],
+            gives: 201
+        )
+        let token = try #require(session["token"]?.stringValue)
+        _ = try await check(tenant, "POST /v1/users", [:], person, as: token, gives: 403)
+        _ = try await check(tenant, "DELETE /v1/sessions/current", as: token, gives: 204)
+        _ = try await check(tenant, "GET /v1/me", as: token, gives: 401)
+        _ = try await check(
+            tenant,
+            "PATCH /v1/users/{user_id}",
+            user,
+            ["disabled": true, "role": "viewer"],
+            gives: 200
+        )
+
+        let newKey: JSON = ["name": "K", "scopes": ["stores:read"], "expires_at": "2036-01-01T00:00:00Z"]
+        let made = try await check(tenant, "POST /v1/api-keys", [:], newKey, headers: key, gives: 201)
+        #expect(made["token"]?.stringValue != nil)
+        #expect(try await check(tenant, "POST /v1/api-keys", [:], newKey, headers: key, gives: 201)["token"] == .null)
+        let keyID = ["api_key_id": try #require(made["id"]?.stringValue)]
+        _ = try await check(
+            tenant,
+            "POST /v1/api-keys/{api_key_id}/rotate",
+            keyID,
+            ["overlap_seconds": nil],
+            gives: 201
+        )
+        _ = try await check(tenant, "POST /v1/api-keys/{api_key_id}/rotate", keyID, [:], gives: 409)
+        _ = try await check(tenant, "DELETE /v1/api-keys/{api_key_id}", keyID, gives: 204)
+        #expect(try await check(tenant, "GET /v1/api-keys/{api_key_id}", keyID, gives: 200)["revoked_at"] != .null)
+
+        let account: JSON = [
+            "store_id": .string(storeID["store_id"] ?? ""), "provider": "shopify", "account": "New.myshopify.com",
+            "secret": "12345678",
+        ]
+        let connected = try await check(tenant, "POST /v1/connections", [:], account, gives: 201)
+        _ = try await check(tenant, "POST /v1/connections", [:], account, gives: 409)
+        let connection = ["connection_id": try #require(connected["id"]?.stringValue)]
+        let rotate = "POST /v1/connections/{connection_id}/rotate-secret"
+        _ = try await check(tenant, rotate, connection, ["secret": "another-one"], headers: versioned, gives: 200)
+        _ = try await check(tenant, rotate, connection, ["secret": "another-one"], headers: versioned, gives: 412)
+
+        let later = (tenant.server.environment.clock.now() + .seconds(86_400)).rfc3339
+        let sandbox = ["store_id": tenant.store.description]
+        let advance = "POST /v1/stores/{store_id}/test-clock/advance"
+        _ = try await check(tenant, advance, sandbox, ["to": .string(later)], gives: 202)
+        _ = try await check(tenant, advance, storeID, ["to": .string(later)], gives: 409)
+
+        let hook = "POST /v1/hooks/{tenant_id}/{connection_id}"
+        let kept = try await DemoOrder(tenant).post("orders/create")
+        let faultsOfKept = try faults(kept, of: hook)
+        #expect(faultsOfKept.isEmpty)
+        #expect(kept.status == 200)
+        _ = try await check(tenant, hook, [:], [:], gives: 401)
+    }
+
+    @Test func `that refuse fit the specification`() async throws {
+        let tenant = try await TestTenant.make()
+        let list = "GET /v1/stores"
+        let create = "POST /v1/stores"
+        let one = "GET /v1/stores/{store_id}"
+        _ = try await check(tenant, list, query: "?limit=0&order=up", gives: 400)
+        _ = try await check(tenant, list, query: "?cursor=none", gives: 400)
+        _ = try await check(tenant, list, as: "nobody", gives: 401)
+        _ = try await check(tenant, one, ["store_id": "%00"], gives: 404)
+        _ = try await check(tenant, list, headers: [("Accept", "image/png")], gives: 406)
+        _ = try await check(tenant, create, [:], ["name": 1, "colour": "red"], gives: 422)
+        _ = try await check(tenant, create, [:], "no object", gives: 422)
+        _ = try await check(tenant, create, [:], [:], headers: [("Content-Type", "text/plain")], gives: 415)
+        let store: JSON = ["name": "New", "platform": "other", "time_zone": "Asia/Tokyo", "currency": "JPY"]
+        _ = try await check(tenant, create, [:], store, headers: [("Idempotency-Key", "two words")], gives: 400)
+        _ = try await check(tenant, create, [:], store, headers: [("Idempotency-Key", "one")], gives: 201)
+        _ = try await check(tenant, create, [:], [:], headers: [("Idempotency-Key", "one")], gives: 422)
+        let long = String(repeating: "a", count: 2 << 20)
+        _ = try await check(tenant, create, [:], ["name": .string(long)], gives: 413)
+        // No operation describes 405: it is about those that are none.
+        let none = try await tenant.send("PUT", "/v1/stores")
+        #expect(none.status == 405)
+        let faultsOfNone = try faults(none, specification.value(at: "#/components/responses/MethodNotAllowed"))
+        #expect(faultsOfNone.isEmpty)
+    }
+}

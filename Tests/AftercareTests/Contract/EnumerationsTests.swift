@@ -1,0 +1,73 @@
+import JSON
+import Testing
+
+@testable import Aftercare
+
+/// Words and ids that both the program and the specification list.
+@Suite struct `The words of the specification` {
+    private static func words<Choice: CaseIterable & RawRepresentable>(
+        _: Choice.Type
+    ) -> [String] where Choice.RawValue == String {
+        Choice.allCases.map(\.rawValue)
+    }
+
+    private static let enumerations: [(schema: String, words: [String])] = [
+        ("Scope", words(Scope.self)),
+        ("Role", words(Role.self)),
+        ("StorePlatform", words(Store.Platform.self)),
+        ("StoreMode", words(Store.Mode.self)),
+        ("ConnectionProvider", words(Connection.Provider.self)),
+        ("ConnectionState", words(Connection.State.self)),
+        ("InboundEventState", words(InboundEvent.State.self)),
+        ("FinancialStatus", words(FinancialStatus.self)),
+        ("FulfillmentStatus", words(FulfillmentStatus.self)),
+        ("LifecycleStatus", words(LifecycleStatus.self)),
+        ("ReturnStatus", words(ReturnStatus.self)),
+        ("ShipmentStatus", words(ShipmentStatus.self)),
+        ("TrackingStatus", words(ShipmentStatus.self) + [TrackingEvent.Kind.delay.rawValue]),
+        ("FactKind", words(Workflow.FactKind.self)),
+        ("FactKind", words(Fact.Kind.self)),
+        ("WorkflowCondition", words(Workflow.Condition.self)),
+        ("WorkflowRollout", words(Workflow.Rollout.self)),
+        ("MessageClass", words(MessageClass.self)),
+        ("MessageTemplate", words(MessageTemplate.self)),
+        ("Trigger", words(Workflow.FactKind.self).map { "fact:\($0)" } + ["schedule:follow_up"]),
+        ("RunOutcome", words(Run.Outcome.self)),
+        ("ActReason", words(ActReason.self)),
+        ("DeclineReason", words(DeclineReason.self)),
+        ("MessageState", words(Message.State.self)),
+        ("AttemptOutcome", words(Message.Attempt.Outcome.self)),
+        ("OperationKind", words(Operation.Kind.self)),
+        ("OperationState", words(Operation.State.self)),
+    ]
+
+    @Test func `are those of the program`() throws {
+        let specification = try Specification.load()
+        for (schema, words) in Self.enumerations {
+            #expect(try specification.choices(of: schema).sorted() == words.sorted(), "\(schema)")
+        }
+    }
+
+    @Test func `are compared for every enumeration that has a name`() throws {
+        let schemas = try Specification.load().root["components"]?["schemas"]?.objectValue ?? [:]
+        let named = schemas.filter { $0.value["enum"] != nil }.map(\.name)
+        // The codes are ProblemCodesTests' to compare; how a clock resolves a time is the Time module's.
+        let elsewhere = ["ProblemCode", "FieldErrorCode", "ClockResolution"]
+        #expect(Set(named) == Set(Self.enumerations.map(\.schema) + elsewhere))
+    }
+
+    @Test func `begin ids with the program's prefixes`() throws {
+        let specification = try Specification.load()
+        let prefixes = [
+            ("TenantId", TenantKind.prefix), ("UserId", UserKind.prefix), ("APIKeyId", APIKeyKind.prefix),
+            ("StoreId", StoreKind.prefix), ("ConnectionId", ConnectionKind.prefix),
+            ("InboundEventId", InboundEventKind.prefix), ("OrderId", OrderKind.prefix),
+            ("ShipmentId", ShipmentKind.prefix), ("WorkflowId", WorkflowKind.prefix), ("RunId", RunKind.prefix),
+            ("MessageId", MessageKind.prefix), ("OperationId", OperationKind.prefix),
+        ]
+        for (schema, prefix) in prefixes {
+            let pattern = try specification.value(at: "#/components/schemas/\(schema)")["pattern"]?.stringValue
+            #expect(pattern == "^\(prefix)_[0-7][0-9a-hjkmnp-tv-z]{25}$", "\(schema)")
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import Foundation
+import HTTPTypes
+import JSON
+import Observability
+import Postgres
+import Support
+import Testing
+
+@testable import Aftercare
+
+/// Two tenants and two stores against every operation of the router, which the contract tests hold equal to the
+/// specification: a new route cannot be forgotten here. Edge case 36, OWASP API1.
+@Suite struct TenantMatrixTests {
+    /// One id of everything, of a tenant whose order went the whole walk.
+    private struct Victim {
+        let tenant: TestTenant
+        var ids: [String: String]
+
+        static func make() async throws -> Victim {
+            let tenant = try await TestTenant.make()
+            let demo = DemoOrder(tenant)
+            for topic in DemoOrder.topics { try await demo.post(topic) }
+            try await tenant.settle()
+            try await tenant.advance(days: 60)
+            let key = try await tenant.send("POST", "/v1/api-keys", ["name": "V", "scopes": ["stores:read"]])
+            var ids = [
+                "tenant_id": tenant.id.description,
+                "store_id": tenant.store.description,
+                "user_id": tenant.demo.owner.description,
+                "connection_id": tenant.demo.connection.description,
+                "api_key_id": try #require(key["id"]?.stringValue),
+            ]
+            let lists = [
+                "order_id": "/v1/orders", "event_id": "/v1/inbound-events", "run_id": "/v1/runs",
+                "message_id": "/v1/messages", "workflow_id": "/v1/workflows",
+            ]
+            for (name, path) in lists {
+                ids[name] = try #require(try await tenant.get(path)["data"]?[0]?["id"]?.stringValue, "\(path)")
+            }
+            let operation = try await tenant.rows("SELECT id FROM operations WHERE tenant_id = \(tenant.id.uuid)")
+            ids["operation_id"] = OperationID(try #require(try operation.first?("id", as: UUID.self))).description
+            return Victim(tenant: tenant, ids: ids)
+        }
+
+        func path(_ template: Route.Template) throws -> String {
+            try template.segments.map { segment in
+                guard segment.hasPrefix("{") else { return "/\(segment)" }
+                return "/" + (try #require(ids[String(segment.dropFirst().dropLast())], "no id for \(segment)"))
+            }.joined()
+        }
+
+        /// A digest of every row this tenant has in every table, as a superuser sees them.
+        func digest() async throws -> [String] {
+            let superuser = tenant.server.database.superuser
+            let tables = try await superuser.execute(
+                "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1"
+            )
+            var digests: [String] = []
+            for table in try tables.decode(String.self) where table != "schema_migrations" {
+                let rows = try await superuser.execute(
+                    """
+                    SELECT coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '')
+                      FROM \(unsafe: table) AS t
+                     WHERE tenant_id = \(tenant.id.uuid)
+                    """
+                )
+                digests.append("\(table) \(try rows.first?.decode(String.self) ?? "")")
+            }
+            return digests
+        }
+    }
+
+    private func routes(_ server: TestServer) -> [Route] {
+        Routes.all(server.environment, PrometheusRegistry(), Readiness())
+            .filter { $0.template.description.contains("{") && $0.audience != .anyone }
+    }
+
+    /// A body that gets past the checks of the operation, so that it is the id that decides.
+    private func body(_ route: Route) -> JSON? {
+        switch (route.method, route.template.description) {
+        case (.post, "/v1/stores/{store_id}/test-clock/advance"): ["to": "2027-09-01T00:00:00.000Z"]
+        case (.post, "/v1/connections/{connection_id}/rotate-secret"): ["secret": "a-secret-of-somebody-else"]
+        case (.post, _): [:]
+        case (.patch, _): ["name": "Taken over"]
+        default: nil
+        }
+    }
+
+    @Test func `another tenant gets the 404 of what does not exist, and changes nothing`() async throws {
+        let victim = try await Victim.make()
+        let stranger = try await TestTenant.make()
+        let before = try await victim.digest()
+        let routes = routes(victim.tenant.server)
+        #expect(routes.count >= 12)
+        for route in routes {
+            let theirs = try victim.path(route.template)
+            let nobodys = try absent(route.template, victim)
+            let foreign = try await stranger.send(route.method.rawValue, theirs, body(route))
+            let missing = try await stranger.send(route.method.rawValue, nobodys, body(route))
+            #expect(foreign.status == 404, "\(route.method) \(route.template)")
+            #expect(missing.status == 404, "\(route.method) \(route.template)")
+            #expect(anonymous(foreign) == anonymous(missing), "\(route.method) \(route.template)")
+            // The owner does get through with the same request, so that the 404 says something.
+            if route.method == .get { #expect(try await victim.tenant.get(theirs).status == 200) }
+        }
+        #expect(try await victim.digest() == before)
+    }
+
+    @Test func `a key of another store of the same tenant gets the same 404`() async throws {
+        let victim = try await Victim.make()
+        let other = try await victim.tenant.addStore()
+        let token = try await victim.tenant.key(Scope.allCases, store: other)
+        let before = try await victim.digest()
+        for route in routes(victim.tenant.server) where !route.template.description.contains("user_id") {
+            let theirs = try victim.path(route.template)
+            let answer = try await victim.tenant.send(route.method.rawValue, theirs, body(route), as: token)
+            #expect(answer.status == 404, "\(route.method) \(route.template): \(answer.json.serialized)")
+        }
+        #expect(try await victim.digest() == before)
+    }
+
+    @Test func `lists show a tenant, and a store's key, their own only`() async throws {
+        let victim = try await Victim.make()
+        let stranger = try await TestTenant.make()
+        let other = try await victim.tenant.addStore()
+        let token = try await victim.tenant.key(Scope.allCases, store: other)
+        let marks = [victim.tenant.store.description, victim.ids["order_id"], victim.ids["run_id"]].compactMap { $0 }
+        for path in ["stores", "orders", "runs", "messages", "inbound-events", "workflows", "connections"] {
+            for text in [
+                try await stranger.get("/v1/\(path)").json.serialized,
+                try await victim.tenant.get("/v1/\(path)", as: token).json.serialized,
+            ] {
+                for mark in marks { #expect(!text.contains(mark), "\(path)") }
+            }
+        }
+    }
+
+    @Test func `filters by a foreign id find nothing`() async throws {
+        let victim = try await Victim.make()
+        let stranger = try await TestTenant.make()
+        let order = try #require(victim.ids["order_id"])
+        for path in ["runs", "messages", "inbound-events"] {
+            #expect(try await stranger.get("/v1/\(path)?order_id=\(order)")["data"]?.arrayValue?.isEmpty != false)
+        }
+        #expect(try await stranger.get("/v1/orders?store_id=\(victim.tenant.store)")["data"] == [])
+    }
+
+    private func absent(_ template: Route.Template, _ victim: Victim) throws -> String {
+        var ids = victim.ids
+        for (name, id) in ids {
+            // The same kind, an id that nobody has.
+            let prefix = id.prefix { $0 != "_" }
+            ids[name] = prefix + "_" + String(StoreID.new().description.suffix(26))
+        }
+        return try Victim(tenant: victim.tenant, ids: ids).path(template)
+    }
+
+    private func anonymous(_ answer: Answer) -> JSON {
+        answer.json.with("request_id", .null).with("instance", .null)
+    }
+}
