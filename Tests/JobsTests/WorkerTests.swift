@@ -177,7 +177,8 @@ import Time
             try await running([worker]) { try await eventually { diary.count == 10 } }
             #expect(start.duration(to: .now) < .seconds(15), "the gate never opened")
             let rows = try await queue.rows()
-            #expect(rows.count == 10 && rows.allSatisfy { $0.state == "ready" && $0.attempt == 0 && $0.lease == 1 })
+            // A claimer that was just asking when it was told to stop may have had them for a moment, after the other one.
+            #expect(rows.count == 10 && rows.allSatisfy { $0.state == "ready" && $0.attempt == 0 && $0.lease >= 1 })
         }
     }
 
