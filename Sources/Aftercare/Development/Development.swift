@@ -25,9 +25,9 @@ public struct Development: Sendable {
     }
 
     public func run(_ say: @escaping @Sendable (String) -> Void) async throws {
-        // What is left of an earlier start says which demo to go on with, and must not look like a running server.
+        // What an earlier start left, perhaps in a crash, says which demo to go on with.
         let before = file.read()
-        file.remove()
+        file.retire()
         try cluster.start()
         let outcome: Result<Void, any Error>
         do {
@@ -36,6 +36,7 @@ public struct Development: Sendable {
         } catch {
             outcome = .failure(error)
         }
+        file.retire()
         try cluster.stop()
         try outcome.get()
     }

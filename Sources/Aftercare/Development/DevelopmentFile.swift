@@ -20,9 +20,14 @@ struct DevelopmentFile {
         guard rename(temporary, path) == 0 else { throw CocoaError(.fileWriteUnknown) }
     }
 
+    /// What the last start wrote, also after `retire`.
     func read() -> JSON? {
-        FileManager.default.contents(atPath: path).flatMap { try? JSON(parsing: Array($0)) }
+        let contents = FileManager.default.contents(atPath: path) ?? FileManager.default.contents(atPath: retired)
+        return contents.flatMap { try? JSON(parsing: Array($0)) }
     }
 
-    func remove() { try? FileManager.default.removeItem(atPath: path) }
+    /// Takes the file from where others look for a running server, and keeps it for the next start.
+    func retire() { _ = rename(path, retired) }
+
+    private var retired: String { path + ".last" }
 }
