@@ -1,6 +1,6 @@
 public import Foundation
 
-/// The real webhooks and vectors of `/work/shared/data`, which are not part of the project and are read in place.
+/// The real webhooks and vectors of `../shared/data`, beside the project and not part of it, read in place.
 ///
 /// Where the folder is absent a test is skipped, with a line that says so; in CI (`CI=true`) it fails instead, so that
 /// nobody mistakes a missing folder for a pass.
@@ -11,8 +11,9 @@ public import Foundation
 public enum SharedData {
     /// `AFTERCARE_SHARED_DATA` names another place.
     private static let root = URL(
-        filePath: ProcessInfo.processInfo.environment["AFTERCARE_SHARED_DATA"] ?? "/work/shared/data"
-    )
+        filePath: ProcessInfo.processInfo.environment["AFTERCARE_SHARED_DATA"]
+            ?? "\(TestCluster.repository)/../shared/data"
+    ).standardizedFileURL
 
     public static let absent: String = "no folder \(root.path): set AFTERCARE_SHARED_DATA to where the data is"
 
