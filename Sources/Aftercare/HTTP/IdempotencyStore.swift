@@ -12,11 +12,15 @@ enum IdempotencyStore {
 
     /// One row if the key is new. Waits while another transaction holds the key, and takes it over if that one rolls
     /// back; READ COMMITTED, so that the next statement sees what the other one committed.
+    ///
+    /// From the tenant's row: the credential is not verified yet, and one that names no tenant has to be refused, not to
+    /// break a foreign key.
     static func claim(_ key: IdempotencyKey, _ credential: Credential, now: Instant) -> SQL {
         """
         INSERT INTO idempotency_keys (tenant_id, principal, operation, key, fingerprint, created_at)
-             VALUES (\(credential.tenant.uuid), \(credential.name), \(key.operation), \(key.value),
-                     \(Bytea(key.fingerprint)), \(now))
+             SELECT tenant_id, \(credential.name), \(key.operation), \(key.value), \(Bytea(key.fingerprint)), \(now)
+               FROM tenants
+              WHERE tenant_id = \(credential.tenant.uuid)
         ON CONFLICT DO NOTHING
           RETURNING key
         """
@@ -40,10 +44,5 @@ enum IdempotencyStore {
              WHERE tenant_id = \(credential.tenant.uuid) AND principal = \(credential.name)
                AND operation = \(key.operation) AND key = \(key.value)
             """
-    }
-
-    /// Retention.
-    static func delete(tenant: UUID, before: Instant) -> SQL {
-        "DELETE FROM idempotency_keys WHERE tenant_id = \(tenant) AND created_at < \(before)"
     }
 }

@@ -64,8 +64,8 @@ final class RateLimits: Sendable {
     }
 
     /// A failed sign-in or a wrong credential counts against the address that sent it.
-    func penalize(address: String, now: ContinuousClock.Instant = .now) -> Standing {
-        take(1, from: .address(address), now: now)
+    func penalize(address: String, now: ContinuousClock.Instant = .now) {
+        _ = take(1, from: .address(address), now: now)
     }
 
     private func take(_ count: Int, from bucket: Bucket, now: ContinuousClock.Instant) -> Standing {

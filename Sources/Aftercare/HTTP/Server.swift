@@ -50,7 +50,7 @@ struct Server: Sendable {
             )
         } catch var problem as Problem {
             // Guessing is slowed down at the address it comes from, whatever it claims to be.
-            if problem.code == .unauthenticated { _ = limits.penalize(address: address) }
+            if problem.code == .unauthenticated { limits.penalize(address: address) }
             problem.headers.state(standings)
             throw problem
         }

@@ -43,11 +43,6 @@ enum InboundEventStore {
         ]
     }
 
-    /// Retention of the fast path.
-    static func deleteDeliveries(tenant: UUID, before: Instant) -> SQL {
-        "DELETE FROM inbound_deliveries WHERE tenant_id = \(tenant) AND received_at < \(before)"
-    }
-
     // MARK: Reading
 
     private static let columns = """

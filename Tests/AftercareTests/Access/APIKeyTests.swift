@@ -71,9 +71,19 @@ import Time
         // With a right checksum, so that only the look-up can refuse it.
         let pepper = a.server.environment.masterKey.pepper
         let credential = try #require(Credential(token: token[...], pepper: pepper))
-        guard case .apiKey(let key, _) = credential.subject else { return }
+        guard case .apiKey(let key, _) = credential.subject else { throw Mistaken() }
         let forged = Token(tenant: b.id, subject: .apiKey(key, store: nil), pepper: pepper)
         #expect(try await b.get("/v1/stores", as: forged.text.reveal()).status == 401)
+    }
+
+    @Test func `a well-formed token of no tenant is refused, with an Idempotency-Key too`() async throws {
+        let tenant = try await TestTenant.make()
+        let pepper = tenant.server.environment.masterKey.pepper
+        let token = Token(tenant: .new(), subject: .apiKey(.new(), store: nil), pepper: pepper).text.reveal()
+        let store: JSON = ["name": "S", "platform": "other", "time_zone": "UTC", "currency": "EUR"]
+        for headers in [[], [("Idempotency-Key", "k-1")]] {
+            #expect(try await tenant.send("POST", "/v1/stores", store, as: token, headers: headers).status == 401)
+        }
     }
 
     @Test func `a rotated key and its successor overlap, then only the successor is valid`() async throws {

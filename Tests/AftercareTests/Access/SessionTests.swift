@@ -71,7 +71,8 @@ import Time
         let tenant = try await TestTenant.make()
         let token = try await tenant.signIn(.viewer)
         let pepper = tenant.server.environment.masterKey.pepper
-        guard case .session(let id)? = Credential(token: token[...], pepper: pepper)?.subject else { return }
+        let credential = try #require(Credential(token: token[...], pepper: pepper))
+        guard case .session(let id) = credential.subject else { throw Mistaken() }
         let soon = tenant.server.environment.clock.now() + .seconds(60)
         try await tenant.setIdleEnd(of: id, to: soon)
         #expect(try await tenant.get("/v1/me", as: token).status == 200)
@@ -129,6 +130,9 @@ extension TestTenant {
         )
     }
 }
+
+/// A credential of another kind than the test made.
+struct Mistaken: Error {}
 
 extension String {
     var json: JSON { .string(self) }

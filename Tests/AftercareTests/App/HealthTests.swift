@@ -29,6 +29,7 @@ import Testing
         let key = try await tenant.key([.storesRead])
         _ = try await tenant.get("/v1/orders", as: key)
         let text = server.log.lines.joined(separator: "\n")
+        #expect(text.contains("started"), "the log is looked at")
         for secret in [canary, key, tenant.owner, tenant.demo.webhookSecret, tenant.demo.apiKey, TestServer.secretKey] {
             #expect(!text.contains(secret))
         }
