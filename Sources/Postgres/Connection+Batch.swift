@@ -7,10 +7,10 @@ extension Connection {
     /// All or nothing: the first error aborts the statements after it, a COMMIT among them. The session then sits in
     /// a failed transaction if one was opened, which is rolled back here, so that a call leaves the session idle or
     /// in its caller's open transaction, or spoiled.
-    func run(_ batch: Batch, deadline: Deadline) throws(PostgresError) -> [Rows] {
-        guard !Task.isCancelled else { throw PostgresError(.cancelled, message: "cancelled before it began") }
+    func run(_ batch: Batch, _ wait: Wait) throws(PostgresError) -> [Rows] {
+        guard !wait.isCancelled else { throw PostgresError(.cancelled, message: "cancelled before it began") }
         defer { noteReusability() }
-        var wait = Wait(deadline)
+        var wait = wait
         var failure: PostgresError?
         var answers: [Rows] = []
         do throws(PostgresError) {
@@ -91,7 +91,7 @@ extension Connection {
         guard let pq, !isSpoiled, PQtransactionStatus(pq) == PQTRANS_INERROR else { return }
         do throws(PostgresError) {
             // Short and bounded: if even this stalls, the session is thrown away and the server rolls back.
-            _ = try run(Batch(items: [.unprepared("ROLLBACK")], commits: false), deadline: Deadline(in: .seconds(1)))
+            _ = try run(Batch(items: [.unprepared("ROLLBACK")], commits: false), Wait(Deadline(in: .seconds(1))))
         } catch {
             spoil()
         }
@@ -146,14 +146,8 @@ extension Connection {
         let pq = try handle()
         let parameters = sql.parameters
         let count = Int32(parameters.count)
-        let sent = parameters.bytes.withUnsafeBytes { bytes in
-            let values = parameters.ranges.map { range in
-                range.length < 0
-                    ? nil : bytes.baseAddress.map { ($0 + range.start).assumingMemoryBound(to: CChar.self) }
-            }
-            let lengths = parameters.ranges.map { max($0.length, 0) }
-            let formats = [Int32](repeating: 1, count: Int(count))
-            return if let name {
+        let sent = parameters.withPointers { values, lengths, formats in
+            if let name {
                 PQsendQueryPrepared(pq, name, count, values, lengths, formats, 1)
             } else {
                 PQsendQueryParams(pq, sql.text, count, parameters.types, values, lengths, formats, 1)

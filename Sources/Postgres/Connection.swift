@@ -24,6 +24,11 @@ actor Connection {
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
+    /// Runs `body` on the thread, after what waits there already, and without a task.
+    nonisolated func onThread(_ body: @escaping @Sendable (isolated Connection) -> Void) {
+        thread.run { self.assumeIsolated(body) }
+    }
+
     struct PreparedStatement {
         let name: String
         let types: [UInt32]
@@ -56,8 +61,8 @@ actor Connection {
     // MARK: Connecting and closing
 
     /// - Parameter deadline: when the caller gives up, if that is before the connect timeout.
-    func connect(by deadline: Deadline? = nil) throws(PostgresError) {
-        var wait = Wait(Deadline(in: settings.connectTimeout), grace: .zero)
+    func connect(by deadline: Deadline? = nil, for call: Call? = nil) throws(PostgresError) {
+        var wait = Wait(Deadline(in: settings.connectTimeout), grace: .zero, for: call)
         if let deadline { wait.deadline = min(wait.deadline, deadline) }
         let keywords = ["dbname", "fallback_application_name", "client_encoding"]
         let values = [settings.url, settings.applicationName, "UTF8"]
@@ -166,11 +171,16 @@ actor Connection {
         /// How long an interrupted statement may take to answer before the connection is given up; none where no
         /// statement runs.
         let grace: Duration
+        /// Whose answer is waited for, where it is not the current task's.
+        private let call: Call?
 
-        init(_ deadline: Deadline, grace: Duration = .seconds(1)) {
+        init(_ deadline: Deadline, grace: Duration = .seconds(1), for call: Call? = nil) {
             self.deadline = deadline
             self.grace = grace
+            self.call = call
         }
+
+        var isCancelled: Bool { call?.isCancelled ?? Task.isCancelled }
     }
 
     /// Blocks until the socket is ready for one of `events`.
@@ -179,7 +189,7 @@ actor Connection {
     /// hanging on a peer that is stopped but whose kernel still acknowledges.
     func poll(_ events: Int16, _ wait: inout Wait) throws(PostgresError) {
         while true {
-            if wait.interruption == nil, Task.isCancelled { cancel(&wait, because: .cancelled) }
+            if wait.interruption == nil, wait.isCancelled { cancel(&wait, because: .cancelled) }
             let timeout = wait.deadline.pollTimeout
             if timeout == 0 {
                 if let interruption = wait.interruption {

@@ -1,18 +1,26 @@
 import CLibpq
 import Glibc
+import Synchronization
 
 /// The thread a connection lives on, as the executor of its actor.
 ///
 /// libpq is called and waited for on this thread only. So the actor's methods are straight-line code that may block
 /// in `poll`, without holding up Swift's cooperative threads, and never interleave.
 ///
-/// The thread starts with the first job and ends after `stop()`, once no job is left; a job that comes later still
+/// The thread starts with the first work and ends after `stop()`, once no work is left; what comes later still
 /// starts it again, so that no call on a closed connection hangs.
 ///
 /// Unchecked: `state` is only touched with `mutex` held.
 final class ConnectionThread: SerialExecutor, @unchecked Sendable {
+    private enum Work {
+        /// A piece of a task that has come to the connection's actor.
+        case job(UnownedJob)
+        /// What is done for a task that waits elsewhere.
+        case body(@Sendable () -> Void)
+    }
+
     private struct State {
-        var jobs: [UnownedJob] = []
+        var work: [Work] = []
         var isRunning = false
         var isStopping = false
     }
@@ -20,6 +28,13 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var state = State()
+    /// The thread that runs `loop` now.
+    private let isolation = Atomic<UInt>(0)
+
+    /// Asked by `assumeIsolated` in a body that is run without a task.
+    func checkIsolated() {
+        precondition(isolation.load(ordering: .relaxed) == UInt(pthread_self()), "not on the connection's thread")
+    }
 
     init() {
         pthread_mutex_init(mutex, nil)
@@ -33,13 +48,16 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        // The job may run, and end the connection that owns this executor, before the signal below is sent.
+    func enqueue(_ job: consuming ExecutorJob) { enqueue(.job(UnownedJob(job))) }
+
+    func run(_ body: @escaping @Sendable () -> Void) { enqueue(.body(body)) }
+
+    private func enqueue(_ work: Work) {
+        // The work may be done, and end the connection that owns this executor, before the signal below is sent.
         let own = Unmanaged.passRetained(self)
         defer { own.release() }
         pthread_mutex_lock(mutex)
-        state.jobs.append(job)
+        state.work.append(work)
         let isRunning = state.isRunning
         state.isRunning = true
         pthread_mutex_unlock(mutex)
@@ -60,18 +78,24 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
     }
 
     private func loop() {
-        var batch: [UnownedJob] = []
+        isolation.store(UInt(pthread_self()), ordering: .relaxed)
+        var batch: [Work] = []
         while true {
             pthread_mutex_lock(mutex)
-            while state.jobs.isEmpty && !state.isStopping { pthread_cond_wait(condition, mutex) }
-            guard !state.jobs.isEmpty else {
+            while state.work.isEmpty && !state.isStopping { pthread_cond_wait(condition, mutex) }
+            guard !state.work.isEmpty else {
                 state.isRunning = false
                 pthread_mutex_unlock(mutex)
                 return
             }
-            swap(&batch, &state.jobs)
+            swap(&batch, &state.work)
             pthread_mutex_unlock(mutex)
-            for job in batch { job.runSynchronously(on: asUnownedSerialExecutor()) }
+            for work in batch {
+                switch work {
+                case .job(let job): job.runSynchronously(on: asUnownedSerialExecutor())
+                case .body(let body): body()
+                }
+            }
             batch.removeAll(keepingCapacity: true)
         }
     }

@@ -55,7 +55,7 @@ extension Pool {
         do throws(PostgresError) {
             let answers = try await connection.interruptibly { connection throws(PostgresError) in
                 try connection.copy(rows, after: commands, into: "\(table)", deadline: deadline)
-                return try connection.run(batch, deadline: deadline)
+                return try connection.run(batch, Connection.Wait(deadline))
             }
             checkIn(connection)
             return Array(answers.dropLast())

@@ -33,10 +33,25 @@ public final class Pool: Sendable {
         case failure(PostgresError)
     }
 
-    private typealias Waiter = CheckedContinuation<Grant, Never>
+    /// Who waits in the queue.
+    enum Waiter: Sendable {
+        /// A caller that wants a connection for itself, for as long as it likes.
+        case lease(CheckedContinuation<Grant, Never>)
+        /// A batch, which any connection's thread can run to its end.
+        case call(Call)
+
+        func fail(_ error: PostgresError) {
+            switch self {
+            case .lease(let continuation): continuation.resume(returning: .failure(error))
+            case .call(let call): call.finish(.failure(error))
+            }
+        }
+    }
+
+    typealias State = PoolState<Connection, Waiter>
 
     public let settings: Settings
-    private let state: Mutex<PoolState<Connection, Waiter>>
+    private let state: Mutex<State>
     private let nextWaiter = Atomic<UInt64>(0)
     private let backOff = Mutex(BackOff())
 
@@ -48,7 +63,7 @@ public final class Pool: Sendable {
     /// Refuses new calls, fails those that wait, and closes each connection as it comes back.
     public func shutDown() async {
         let (idle, waiters) = state.withLock { $0.shutDown() }
-        for waiter in waiters { waiter.resume(returning: .failure(Self.closed)) }
+        for waiter in waiters { waiter.fail(Self.closed) }
         for connection in idle { await connection.close() }
     }
 
@@ -126,13 +141,63 @@ public final class Pool: Sendable {
 
     private func run(_ batch: Batch, _ deadline: Duration?, _ callSite: CallSite) async throws(PostgresError) -> [Rows]
     {
-        let deadline = Deadline(in: deadline ?? settings.defaultDeadline)
-        let connection = try await checkOut(callSite, deadline)
-        defer { checkIn(connection) }
+        let call = Call(batch, by: Deadline(in: deadline ?? settings.defaultDeadline))
+        let id = newWaiterID()
+        let outcome = await withTaskCancellationHandler {
+            await withUnsafeContinuation { caller in
+                call.answer(to: caller)
+                dispatch(call, id)
+            }
+        } onCancel: {
+            // First the mark, then the search: `dispatch` looks at the mark before it puts the call in the queue.
+            call.cancel()
+            state.withLock { $0.withdraw(id: id) }?.fail(Self.cancelled)
+        }
         do throws(PostgresError) {
-            return try await connection.runInterruptibly(batch, deadline: deadline)
+            return try outcome.get()
         } catch {
             throw error.at(callSite)
+        }
+    }
+
+    // MARK: Calls
+
+    /// Gives the call to a connection's thread, or puts it in the queue, from which a thread takes it that is done
+    /// with another.
+    private func dispatch(_ call: Call, _ id: UInt64) {
+        let turn = min(Deadline(in: settings.leaseTimeout), call.deadline)
+        let lease: State.Lease? = join(.call(call), id, until: turn, unless: { call.isCancelled })
+        switch lease {
+        case .take(let connection): connection.serve(call, for: self)
+        case .connect: connect(for: call)
+        case .wait: break
+        case .refuse: call.finish(.failure(Self.closed))
+        case nil: call.finish(.failure(Self.cancelled))
+        }
+    }
+
+    /// The connection has served a call: the next one that it is to serve. To be called on its thread, which so goes
+    /// from call to call without a task in between.
+    func next(after connection: Connection) -> Call? {
+        let handover = handover(of: connection)
+        if case .give(_, .call(let call)) = handover { return call }
+        perform(handover)
+        return nil
+    }
+
+    /// The connection turned out to be dead before the call was sent: another one takes it.
+    func dispatchAgain(_ call: Call, after connection: Connection) {
+        checkIn(connection)
+        dispatch(call, newWaiterID())
+    }
+
+    private func connect(for call: Call) {
+        do throws(PostgresError) {
+            try throwIfTooEarlyToConnect()
+            Connection(settings.connection).connect(for: call, of: self)
+        } catch {
+            perform(state.withLock { $0.lose() })
+            call.finish(.failure(error))
         }
     }
 
@@ -142,7 +207,7 @@ public final class Pool: Sendable {
     func checkOut(_ callSite: CallSite, _ deadline: Deadline) async throws(PostgresError) -> Connection {
         let turn = min(Deadline(in: settings.leaseTimeout), deadline)
         while true {
-            switch await grant(until: turn.instant) {
+            switch await grant(until: turn) {
             case .connection(let connection):
                 // A server that was restarted has closed every idle session: go through them to a sound one.
                 if !connection.hasUnreadInput { return connection }
@@ -150,62 +215,86 @@ public final class Pool: Sendable {
                 checkIn(connection)
             case .room:
                 do throws(PostgresError) {
-                    return try await connect(by: deadline)
+                    try throwIfTooEarlyToConnect()
                 } catch {
                     perform(state.withLock { $0.lose() })
                     throw error.at(callSite)
                 }
+                let connection = Connection(settings.connection)
+                do throws(PostgresError) {
+                    try await connection.connectInterruptibly(by: deadline)
+                } catch {
+                    connectingFailed(error, deadline)
+                    throw error.at(callSite)
+                }
+                connectingSucceeded()
+                return connection
             case .failure(let error):
                 throw error.at(callSite)
             }
         }
     }
 
-    func checkIn(_ connection: Connection) {
-        guard connection.isReusable else {
-            perform(.close(connection))
-            return perform(state.withLock { $0.lose() })
-        }
-        perform(state.withLock { $0.giveBack(connection) })
+    func checkIn(_ connection: Connection) { perform(handover(of: connection)) }
+
+    /// A connection that is not to be used again ends with its last reference, which is the caller's.
+    private func handover(of connection: Connection) -> State.Handover {
+        let isReusable = connection.isReusable
+        return state.withLock { isReusable ? $0.giveBack(connection) : $0.lose() }
     }
 
-    private func perform(_ handover: PoolState<Connection, Waiter>.Handover) {
+    private func perform(_ handover: State.Handover) {
         switch handover {
-        case .give(let connection, let waiter): waiter.resume(returning: .connection(connection))
-        case .letConnect(let waiter): waiter.resume(returning: .room)
-        case .close: break  // Its last reference is the caller's: the session ends with it.
-        case .nothing: break
+        case .give(let connection, .lease(let waiter)): waiter.resume(returning: .connection(connection))
+        case .give(let connection, .call(let call)): connection.serve(call, for: self)
+        case .letConnect(.lease(let waiter)): waiter.resume(returning: .room)
+        case .letConnect(.call(let call)): connect(for: call)
+        case .close, .nothing: break
         }
     }
 
-    private func grant(until deadline: ContinuousClock.Instant) async -> Grant {
+    /// Leases a connection, or joins the queue; nil if the caller has given up meanwhile.
+    private func join(
+        _ waiter: Waiter,
+        _ id: UInt64,
+        until turn: Deadline,
+        unless isCancelled: () -> Bool
+    ) -> State.Lease? {
+        let (lease, startsTimer) = state.withLock { state -> (State.Lease?, Bool) in
+            if isCancelled() { return (nil, false) }
+            return (state.enqueue(waiter, id: id, deadline: turn.instant), state.startTimer())
+        }
+        if startsTimer {
+            Thread.start { [weak self] in while self?.expireWaiters() == true { Thread.pause() } }
+        }
+        return lease
+    }
+
+    private func newWaiterID() -> UInt64 { nextWaiter.wrappingAdd(1, ordering: .relaxed).newValue }
+
+    private func grant(until turn: Deadline) async -> Grant {
         if let grant = Self.grant(state.withLock { $0.lease() }) { return grant }
-        let id = nextWaiter.wrappingAdd(1, ordering: .relaxed).newValue
+        let id = newWaiterID()
         return await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
-                let (lease, startsTimer) = state.withLock { state in
-                    if Task.isCancelled { return (nil as PoolState<Connection, Waiter>.Lease?, false) }
-                    return (state.enqueue(waiter, id: id, deadline: deadline), state.startTimer())
+                guard let lease = join(.lease(waiter), id, until: turn, unless: { Task.isCancelled }) else {
+                    return waiter.resume(returning: .failure(Self.cancelled))
                 }
-                if startsTimer {
-                    Thread.start { [weak self] in while self?.expireWaiters() == true { Thread.pause() } }
-                }
-                guard let lease else { return waiter.resume(returning: .failure(Self.cancelled)) }
                 if let grant = Self.grant(lease) { waiter.resume(returning: grant) }
             }
         } onCancel: {
-            state.withLock { $0.withdraw(id: id) }?.resume(returning: .failure(Self.cancelled))
+            state.withLock { $0.withdraw(id: id) }?.fail(Self.cancelled)
         }
     }
 
     /// Fails the waiters whose deadline has passed; false when none is left to watch.
     private func expireWaiters() -> Bool {
         let (expired, isWatching) = state.withLock { $0.expire(ContinuousClock.now) }
-        for waiter in expired { waiter.resume(returning: .failure(exhausted)) }
+        for waiter in expired { waiter.fail(exhausted) }
         return isWatching
     }
 
-    private static func grant(_ lease: PoolState<Connection, Waiter>.Lease) -> Grant? {
+    private static func grant(_ lease: State.Lease) -> Grant? {
         switch lease {
         case .take(let connection): .connection(connection)
         case .connect: .room
@@ -252,17 +341,16 @@ public final class Pool: Sendable {
         }
     }
 
-    private func connect(by deadline: Deadline) async throws(PostgresError) -> Connection {
+    private func throwIfTooEarlyToConnect() throws(PostgresError) {
         try backOff.withLock { backOff throws(PostgresError) in try backOff.throwIfTooEarly() }
-        let connection = Connection(settings.connection)
-        do throws(PostgresError) {
-            try await connection.connectInterruptibly(by: deadline)
-            backOff.withLock { $0.succeeded() }
-            return connection
-        } catch {
-            // A caller in a hurry says nothing about the server.
-            if error.kind == .connectFailed, deadline.pollTimeout > 0 { backOff.withLock { $0.failed(error) } }
-            throw error
-        }
+    }
+
+    func connectingSucceeded() { backOff.withLock { $0.succeeded() } }
+
+    /// The room that was kept for the connection goes to the next in the queue.
+    func connectingFailed(_ error: PostgresError, _ deadline: Deadline) {
+        // A caller in a hurry says nothing about the server.
+        if error.kind == .connectFailed, deadline.pollTimeout > 0 { backOff.withLock { $0.failed(error) } }
+        perform(state.withLock { $0.lose() })
     }
 }

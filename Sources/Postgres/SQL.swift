@@ -86,4 +86,24 @@ struct Parameters: Sendable {
             ranges.append((start, Int32(bytes.count - start)))
         }
     }
+
+    /// The values as libpq takes them: where each begins, how long it is, and that it is binary.
+    func withPointers<Result>(
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) -> Result
+    ) -> Result {
+        bytes.withUnsafeBytes { bytes in
+            withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: count) { values in
+                withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2 * count) { numbers in
+                    for (index, range) in ranges.enumerated() {
+                        let start = range.length < 0 ? nil : bytes.baseAddress.map { $0 + range.start }
+                        values.initializeElement(at: index, to: start?.assumingMemoryBound(to: CChar.self))
+                        numbers.initializeElement(at: index, to: max(range.length, 0))
+                        numbers.initializeElement(at: count + index, to: 1)
+                    }
+                    let lengths = UnsafePointer(numbers.baseAddress)
+                    return body(UnsafePointer(values.baseAddress), lengths, lengths.map { $0 + count })
+                }
+            }
+        }
+    }
 }

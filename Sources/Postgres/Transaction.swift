@@ -78,7 +78,7 @@ public final class Transaction: Sendable {
 extension Connection {
     /// Runs a batch; the cancellation of the calling task reaches the server.
     nonisolated func runInterruptibly(_ batch: Batch, deadline: Deadline) async throws(PostgresError) -> [Rows] {
-        try await interruptibly { connection throws(PostgresError) in try connection.run(batch, deadline: deadline) }
+        try await interruptibly { connection throws(PostgresError) in try connection.run(batch, Wait(deadline)) }
     }
 
     nonisolated func connectInterruptibly(by deadline: Deadline? = nil) async throws(PostgresError) {
@@ -107,7 +107,7 @@ extension Connection {
         guard let pq, !isSpoiled, PQtransactionStatus(pq) != PQTRANS_IDLE else { return }
         guard !Task.isCancelled else { return spoil() }
         do throws(PostgresError) {
-            _ = try run(Batch(items: [.unprepared("ROLLBACK")], commits: false), deadline: Deadline(in: .seconds(1)))
+            _ = try run(Batch(items: [.unprepared("ROLLBACK")], commits: false), Wait(Deadline(in: .seconds(1))))
         } catch {
             spoil()
         }
