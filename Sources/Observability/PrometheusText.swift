@@ -38,6 +38,10 @@ enum PrometheusText {
     }
 
     private static func sanitised(_ text: String, allowing extra: Character) -> String {
+        // A program's own names are fine as they are, and this is asked for each recorded request.
+        if text.utf8.first.map(isLetter) == true, text.utf8.allSatisfy({ isLetter($0) || $0 == UInt8(ascii: "_") }) {
+            return text
+        }
         var name = ""
         for character in text {
             let fits = character.isASCII && (character.isLetter || character.isNumber) || character == extra
@@ -45,6 +49,10 @@ enum PrometheusText {
         }
         if name.first?.isNumber ?? true { name = "_" + name }
         return name
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
     }
 
     private static func escaped(_ text: String, quotes: Bool) -> String {

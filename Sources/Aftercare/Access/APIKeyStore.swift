@@ -64,7 +64,7 @@ enum APIKeyStore {
             tenant: ID(row("tenant_id")),
             store: store.map { ID($0) },
             name: row("name"),
-            scopes: Set(scopes.compactMap(Scope.init)),
+            scopes: Set(scopes.compactMap(Scope.init(name:))),
             hint: row("hint"),
             rotatedTo: rotatedTo.map { ID($0) },
             createdBy: row("created_by"),

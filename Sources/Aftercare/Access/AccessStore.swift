@@ -33,7 +33,7 @@ enum AccessStore {
             let (hash, expiresAt, revokedAt, scopes) = try row.decode((Bytea, Instant?, Instant?, [String]).self)
             guard credential.matches(hash.bytes), isValid(expiresAt, revokedAt, now) else { return nil }
             // A scope this version does not know grants nothing.
-            let known = Set(scopes.compactMap(Scope.init))
+            let known = Set(scopes.compactMap(Scope.init(name:)))
             return Principal(tenant: credential.tenant, store: store, identity: .apiKey(key), scopes: known)
         case .session(let session):
             let (hash, expiresAt, revokedAt, user, role, disabledAt, _) = try row.decode(

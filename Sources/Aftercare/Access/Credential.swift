@@ -28,27 +28,28 @@ struct Credential: Hashable, Sendable {
     var store: StoreID? { if case .apiKey(_, let store) = subject { store } else { nil } }
 
     init?(token: Substring, pepper: SymmetricKey) {
-        let parts = token.split(separator: "_", omittingEmptySubsequences: false)
-        guard token.utf8.count <= 200, let last = parts.last, last.utf8.count == Token.secretLength + 6,
-            Token.checksum(token.dropLast(6)) == last.suffix(6)
+        guard token.utf8.count <= 200 else { return nil }
+        let bytes = Array(token.utf8)
+        let parts = bytes.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
+        guard parts.count >= 4, parts[parts.count - 1].count == Token.secretLength + Token.checksumLength,
+            Token.checksum(bytes.dropLast(Token.checksumLength)).elementsEqual(bytes.suffix(Token.checksumLength)),
+            let tenant = TenantID(digits: parts[1])
         else { return nil }
-        func id<Kind>(_ part: Int, _: Kind.Type = Kind.self) -> ID<Kind>? { ID("\(Kind.prefix)_\(parts[part])") }
-        guard parts.count >= 4, let tenant: TenantID = id(1) else { return nil }
-        switch (parts[0], parts.count) {
+        switch (String(decoding: parts[0], as: UTF8.self), parts.count) {
         case ("ack", 4):
-            guard let key: APIKeyID = id(2) else { return nil }
+            guard let key = APIKeyID(digits: parts[2]) else { return nil }
             subject = .apiKey(key, store: nil)
         case ("acs", 5):
-            guard let store: StoreID = id(2), let key: APIKeyID = id(3) else { return nil }
+            guard let store = StoreID(digits: parts[2]), let key = APIKeyID(digits: parts[3]) else { return nil }
             subject = .apiKey(key, store: store)
         case ("acu", 4):
-            guard let session: SessionID = id(2) else { return nil }
+            guard let session = SessionID(digits: parts[2]) else { return nil }
             subject = .session(session)
         default:
             return nil
         }
         self.tenant = tenant
-        hash = Token.hash(token, pepper: pepper)
+        hash = Token.hash(bytes, pepper: pepper)
     }
 
     /// Compares in constant time.
@@ -67,6 +68,7 @@ struct Token: Sendable {
     let hint: String
 
     fileprivate static let secretLength = 30
+    fileprivate static let checksumLength = 6
     private static let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
 
     init(tenant: TenantID, subject: Credential.Subject, pepper: SymmetricKey) {
@@ -81,29 +83,31 @@ struct Token: Sendable {
             let digit = Self.digits[Int.random(in: 0..<62)]
             text.unicodeScalars.append(Unicode.Scalar(digit))
         }
-        text += Self.checksum(text[...])
-        hash = Self.hash(text[...], pepper: pepper)
+        text += String(decoding: Self.checksum(Array(text.utf8)[...]), as: UTF8.self)
+        hash = Self.hash(Array(text.utf8), pepper: pepper)
         hint = String(text.suffix(4))
         self.text = Secret(text)
     }
 
-    fileprivate static func hash(_ token: Substring, pepper: SymmetricKey) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: Array(token.utf8), using: pepper))
+    fileprivate static func hash(_ token: [UInt8], pepper: SymmetricKey) -> [UInt8] {
+        Array(HMAC<SHA256>.authenticationCode(for: token, using: pepper))
     }
 
-    /// CRC-32 (IEEE) in 6 digits of base62: scanners of leaked secrets can tell a real key from a look-alike.
-    fileprivate static func checksum(_ text: Substring) -> String {
+    /// CRC-32 (IEEE) in digits of base62: scanners of leaked secrets can tell a real key from a look-alike.
+    fileprivate static func checksum(_ text: ArraySlice<UInt8>) -> [UInt8] {
         var crc = UInt32.max
-        for byte in text.utf8 {
-            crc ^= UInt32(byte)
-            for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
-        }
+        for byte in text { crc = crc >> 8 ^ remainders[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] }
         var rest = ~crc
-        var checksum: [UInt8] = []
-        for _ in 0..<6 {
-            checksum.append(digits[Int(rest % 62)])
+        var checksum = [UInt8](repeating: 0, count: checksumLength)
+        for place in checksum.indices.reversed() {
+            checksum[place] = digits[Int(rest % 62)]
             rest /= 62
         }
-        return String(decoding: checksum.reversed(), as: UTF8.self)
+        return checksum
+    }
+
+    /// What each byte leaves of the CRC.
+    private static let remainders: [UInt32] = (0..<256).map { byte in
+        (0..<8).reduce(UInt32(byte)) { crc, _ in crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
     }
 }

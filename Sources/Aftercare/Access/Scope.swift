@@ -17,6 +17,16 @@ enum Scope: String, CaseIterable, Sendable {
     case keysWrite = "api_keys:write"
 }
 
+extension Scope {
+    private static let byName = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
+
+    /// As the initializer with a raw value, which compares with one case after the other.
+    init?(name: String) {
+        guard let scope = Self.byName[name] else { return nil }
+        self = scope
+    }
+}
+
 /// A person's role. Each may do what the one before may, and more.
 enum Role: String, CaseIterable, Sendable {
     case viewer, agent, author, approver, owner

@@ -20,6 +20,12 @@ struct ID<Kind: IDKind>: Hashable, Sendable {
         guard let uuid = TypeIDText.decode(string.utf8, prefix: Kind.prefix) else { return nil }
         self.uuid = uuid
     }
+
+    /// From the 26 digits alone.
+    init?(digits: some Collection<UInt8>) {
+        guard let uuid = TypeIDText.decode(digits) else { return nil }
+        self.uuid = uuid
+    }
 }
 
 extension ID: LosslessStringConvertible {
@@ -65,10 +71,14 @@ private enum TypeIDText {
     static func decode(_ text: some Collection<UInt8>, prefix: String) -> UUID? {
         var rest = text[...]
         for byte in prefix.utf8 where rest.popFirst() != byte { return nil }
-        guard rest.popFirst() == 0x5F, let first = rest.first, values[Int(first)] < 8 else { return nil }
+        return rest.popFirst() == 0x5F ? decode(rest) : nil
+    }
+
+    static func decode(_ text: some Collection<UInt8>) -> UUID? {
+        guard let first = text.first, values[Int(first)] < 8 else { return nil }
         var bits: UInt128 = 0
         var count = 0
-        for byte in rest {
+        for byte in text {
             let value = values[Int(byte)]
             guard value != 255, count < digitCount else { return nil }
             bits = bits << 5 | UInt128(value)
