@@ -36,7 +36,8 @@ public enum JobStore {
         """
     }
 
-    /// Enqueues a job of which one at a time is enough: a waiting one is left as it is, a running one runs once more.
+    /// Enqueues a job of which one at a time is enough: a waiting one is left as it is, unless this one is to run
+    /// earlier; a running one runs once more.
     ///
     /// Waits on the row of a job that is being claimed or finished, so this too comes last in its transaction.
     public static func enqueueCoalescing(_ job: NewJob, now: Instant) -> SQL {
@@ -47,7 +48,9 @@ public enum JobStore {
           DO UPDATE SET again = (jobs.state = 'leased'),
                         -- A failed one gets a new chance: something has changed.
                         state   = CASE jobs.state WHEN 'failed' THEN 'ready' ELSE jobs.state END,
-                        attempt = CASE jobs.state WHEN 'failed' THEN 0       ELSE jobs.attempt END
+                        attempt = CASE jobs.state WHEN 'failed' THEN 0       ELSE jobs.attempt END,
+                        -- What waits for a later time, or for its next try, must not hold up who asks for it sooner.
+                        run_at  = least(jobs.run_at, excluded.run_at)
         """
     }
 
@@ -56,7 +59,12 @@ public enum JobStore {
     ///
     /// A coalescing job that was asked for again stays, and becomes ready.
     public static func finish(_ job: Job, in transaction: Transaction, now: Instant) async throws {
-        let rows = try await transaction.query(fence(job, now: now))[0]
+        try requireFinished(try await transaction.query(finishIfHeld(job, now: now))[0])
+    }
+
+    /// Throws unless the answer of `finishIfHeld` says that the job was ended: for a transaction that asks it together
+    /// with what it reads, in one round trip, and looks at this answer before the others.
+    public static func requireFinished(_ rows: Rows) throws {
         guard let row = rows.first, try row.decode(Int.self) == 1 else { throw StaleLease() }
     }
 

@@ -27,6 +27,9 @@ public final class Worker: Sendable {
     }
 
     private let pool: Pool
+    /// For heartbeats alone, so that they wait for nobody: handlers that hold every connection of `pool` for longer
+    /// than a lease would lose their own leases otherwise, and all their work would be done again.
+    private let heartbeats: Pool
     private let clock: DatabaseClock
     private let handlers: [String: JobHandler]
     private let settings: Settings
@@ -36,14 +39,18 @@ public final class Worker: Sendable {
     private let hasStopped = Atomic(false)
     private let claimers: [Claimer]
 
+    /// - Parameter heartbeats: a pool of one connection, which nothing else uses. Without one, heartbeats wait for
+    ///   their turn among the handlers.
     public init(
         pool: Pool,
+        heartbeats: Pool? = nil,
         clock: DatabaseClock,
         handlers: [JobHandler],
         settings: Settings = Settings(),
         logger: Logger
     ) {
         self.pool = pool
+        self.heartbeats = heartbeats ?? pool
         self.clock = clock
         self.handlers = Dictionary(handlers.map { ($0.kind, $0) }, uniquingKeysWith: { first, _ in first })
         self.settings = settings
@@ -120,7 +127,7 @@ public final class Worker: Sendable {
 
     private func handBack(_ held: Set<Job>) async {
         do {
-            try await forEachStatement(held, QueueStore.giveBack, QueueStore.giveBack)
+            try await forEachStatement(held, on: pool, QueueStore.giveBack, QueueStore.giveBack)
         } catch {
             // Their leases run out, which is the same, later.
             report(error, "handing back leases")
@@ -193,6 +200,7 @@ public final class Worker: Sendable {
         let end = clock.now() + settings.leaseTime
         try await forEachStatement(
             held,
+            on: heartbeats,
             { QueueStore.extend($0, until: end) },
             { QueueStore.extend(tenant: $0, $1, until: end) }
         )
@@ -201,6 +209,7 @@ public final class Worker: Sendable {
     /// Runs a statement about these jobs: one, or one for each tenant, as the tables are spread.
     private func forEachStatement(
         _ jobs: Set<Job>,
+        on pool: Pool,
         _ statement: ([Job]) -> SQL,
         _ tenantStatement: (UUID, [Job]) -> SQL
     ) async throws(PostgresError) {

@@ -2,6 +2,7 @@ import FoundationEssentials
 import Postgres
 import Support
 import Testing
+import Time
 
 @testable import Jobs
 
@@ -19,6 +20,58 @@ import Testing
             #expect(try await queue.theRow() == first)
             try await queue.enqueueCoalescing(about: UUID(), of: tenant)
             #expect(try await queue.jobs() == 2)
+        }
+    }
+
+    /// Against a model: whatever came before, a waiting job runs at the earliest time anybody asked for.
+    @Test(arguments: [11, 12, 13] as [UInt64])
+    func `an earlier request is not delayed by a later one`(seed: UInt64) async throws {
+        try await QueueDatabase.run { queue in
+            var random = SeededGenerator(seed: seed)
+            let tenant = try await queue.tenant()
+            let subjects = (0..<3).map { _ in UUID() }
+            let start = queue.clock.now()
+            // When each subject's job is to run; while it runs, whether it is to run again.
+            var waiting: [UUID: Instant] = [:]
+            var running: [UUID: (job: Job, again: Bool)] = [:]
+            for step in 0..<300 {
+                let subject = try #require(subjects.randomElement(using: &random))
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0, 1:
+                    let seconds = Int.random(in: 60...1000, using: &random)
+                    let at = start + .seconds(Bool.random(using: &random) ? seconds : -seconds)
+                    try await queue.enqueueCoalescing(about: subject, of: tenant, at: at)
+                    if running[subject] != nil {
+                        running[subject]?.again = true
+                    } else {
+                        waiting[subject] = min(at, waiting[subject] ?? at)
+                    }
+                case 2:
+                    let due = waiting.filter { $0.value <= queue.clock.now() }
+                    let claimed = try await queue.claim()
+                    #expect(Set(claimed.map(\.subject)) == Set(due.keys), "seed \(seed), step \(step)")
+                    for job in claimed {
+                        waiting[job.subject] = nil
+                        running[job.subject] = (job, false)
+                    }
+                default:
+                    guard let (job, again) = running[subject] else { continue }
+                    running[subject] = nil
+                    if Bool.random(using: &random) {
+                        // Its next try is later.
+                        let at = start + .seconds(Int.random(in: 60...1000, using: &random))
+                        _ = try await queue.worker.execute(QueueStore.retry(job, at: at, attempt: 1, error: "Upset"))
+                        waiting[subject] = at
+                    } else {
+                        try await queue.finish(job)
+                        let isThere = try await queue.rows().first { $0.id == job.id }
+                        #expect((isThere != nil) == again, "seed \(seed), step \(step)")
+                        waiting[subject] = isThere?.runAt
+                    }
+                }
+                let actual = try await queue.waitingTimes()
+                try #require(actual == waiting, "seed \(seed), step \(step)")
+            }
         }
     }
 
@@ -161,6 +214,12 @@ import Testing
 }
 
 extension QueueDatabase {
+    /// When the ready jobs are to run, by what they are about.
+    fileprivate func waitingTimes() async throws -> [UUID: Instant] {
+        let rows = try await superuser.execute("SELECT subject_id, run_at FROM jobs WHERE state = 'ready'")
+        return Dictionary(uniqueKeysWithValues: try rows.decode((UUID, Instant).self))
+    }
+
     /// Waits until a producer has a transaction open that wrote to `jobs`.
     fileprivate func waitForProducer() async throws {
         try await eventually {

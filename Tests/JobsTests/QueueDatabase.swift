@@ -107,8 +107,13 @@ struct QueueDatabase: Sendable {
         _ = try await database.app.transaction(tenant.settings, statements)
     }
 
-    func enqueueCoalescing(_ kind: String = "work", about subject: UUID, of tenant: Tenant) async throws {
-        let job = job(of: tenant, kind, about: subject)
+    func enqueueCoalescing(
+        _ kind: String = "work",
+        about subject: UUID,
+        of tenant: Tenant,
+        at: Instant? = nil
+    ) async throws {
+        let job = job(of: tenant, kind, about: subject, at: at)
         _ = try await database.app.transaction(
             tenant.settings,
             JobStore.enqueueCoalescing(job, now: clock.now())
@@ -174,6 +179,7 @@ struct QueueDatabase: Sendable {
 
     func makeWorker(
         _ handlers: JobHandler...,
+        pool: Pool? = nil,
         configure: (inout Worker.Settings) -> Void = { _ in }
     ) -> Worker {
         var settings = Worker.Settings()
@@ -181,7 +187,14 @@ struct QueueDatabase: Sendable {
         settings.sweep = .milliseconds(20)
         configure(&settings)
         let silent = Logger(label: "worker") { _ in SwiftLogNoOpLogHandler() }
-        return Worker(pool: worker, clock: clock, handlers: handlers, settings: settings, logger: silent)
+        return Worker(
+            pool: pool ?? worker,
+            heartbeats: pool == nil ? nil : worker,
+            clock: clock,
+            handlers: handlers,
+            settings: settings,
+            logger: silent
+        )
     }
 
     // MARK: Looking

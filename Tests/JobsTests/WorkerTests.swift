@@ -97,6 +97,41 @@ import Time
         }
     }
 
+    /// The handlers sit on both connections there are, for longer than a lease; the other worker's sweep would take the
+    /// jobs from them.
+    @Test func `the heartbeat does not wait for connections that handlers hold`() async throws {
+        try await QueueDatabase.run { queue in
+            let tenant = try await queue.tenant()
+            try await queue.enqueue(2, of: tenant)
+            let (diary, gate) = (Diary(), Gate())
+            try await TestCluster.shared.withPool(queue.database.workerURL, maximum: 2) { pool in
+                let handler = JobHandler("work") { job in
+                    try await pool.withTransaction([LocalSetting("app.tenant", job.tenant)]) { transaction in
+                        _ = try await transaction.query("SELECT 1")
+                        diary.note(job)
+                        try await gate.wait()
+                    }
+                    return .done
+                }
+                let busy = queue.makeWorker(handler, pool: pool) {
+                    $0.leaseTime = .milliseconds(1500)
+                    $0.heartbeat = .milliseconds(100)
+                }
+                let idle = queue.makeWorker(handler) { $0.capacity = 0 }
+                try await running([busy, idle]) {
+                    try await eventually { diary.count == 2 }
+                    let start = queue.clock.now()
+                    try await eventually { queue.clock.now() > start + .milliseconds(2500) }
+                    let leased: SQL = "SELECT count(*) FROM jobs WHERE state = 'leased' AND leased_until > now()"
+                    #expect(try await queue.count(leased) == 2)
+                    gate.open()
+                    try await eventually { try await queue.jobs() == 0 }
+                }
+            }
+            #expect(diary.counts.values.allSatisfy { $0 == 1 })
+        }
+    }
+
     /// One job in each of two claimers' hands would be chance; one job and two claimers is not: the idle one ends at
     /// once, and must not hand back what is the other one's.
     @Test func `a stopping worker keeps the leases of its running jobs until they are done`() async throws {

@@ -33,9 +33,9 @@ struct RunDueWorkflow {
 
     private func decideAgain(_ job: Job, in transaction: Transaction) async throws {
         let now = environment.clock.now()
-        try await JobStore.finish(job, in: transaction, now: now)
         let origin = AutomationStore.Origin.due(job.subject, tenant: job.tenant)
         let rows = try await transaction.query(
+            JobStore.finishIfHeld(job, now: now),
             AutomationStore.holdClock(origin),
             AutomationStore.lockOrder(origin),
             AutomationStore.store(origin),
@@ -44,8 +44,9 @@ struct RunDueWorkflow {
             AutomationStore.sent(origin),
             AutomationStore.due(job.subject, tenant: job.tenant)
         )
-        guard let due = rows[6].first,
-            let known = try Known(order: rows[1], store: rows[2], policy: rows[3], parcels: rows[4], sent: rows[5])
+        try JobStore.requireFinished(rows[0])
+        guard let due = rows[7].first,
+            let known = try Known(order: rows[2], store: rows[3], policy: rows[4], parcels: rows[5], sent: rows[6])
         else { return }
         let trigger = try Trigger.due(
             schedule: due("schedule_id"),

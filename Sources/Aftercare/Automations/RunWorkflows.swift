@@ -14,9 +14,9 @@ struct RunWorkflows {
     @Sendable private func run(_ job: Job) async throws -> JobOutcome {
         try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
             let now = environment.clock.now()
-            try await JobStore.finish(job, in: transaction, now: now)
             let origin = AutomationStore.Origin.fact(job.subject, tenant: job.tenant)
             let rows = try await transaction.query(
+                JobStore.finishIfHeld(job, now: now),
                 AutomationStore.holdClock(origin),
                 AutomationStore.lockOrder(origin),
                 AutomationStore.store(origin),
@@ -26,10 +26,11 @@ struct RunWorkflows {
                 AutomationStore.fact(job.subject, tenant: job.tenant),
                 AutomationStore.triggered(by: job.subject, tenant: job.tenant)
             )
-            guard let trigger = try rows[6].first.map(Trigger.init(fact:)),
-                let known = try Known(order: rows[1], store: rows[2], policy: rows[3], parcels: rows[4], sent: rows[5])
+            try JobStore.requireFinished(rows[0])
+            guard let trigger = try rows[7].first.map(Trigger.init(fact:)),
+                let known = try Known(order: rows[2], store: rows[3], policy: rows[4], parcels: rows[5], sent: rows[6])
             else { return }
-            let decisions = try rows[7].map { row in
+            let decisions = try rows[8].map { row in
                 let workflow = try AutomationStore.decodeVersion(row)
                 let question = try known.question(trigger, workflow, isScheduled: row("is_scheduled"), now: now)
                 return (question, decide(question))
