@@ -76,7 +76,11 @@ extension FieldRule {
 
     /// An RFC 3339 date and time, read by `parse`.
     public static func instant(_ parse: @escaping (String) -> Value?) -> Self {
-        .parsed("an RFC 3339 date and time such as 2026-05-04T09:30:00.000Z", length: 0...64, parse)
+        .parsed(
+            "an RFC 3339 date and time such as 2026-05-04T09:30:00.000Z, before the year 10000 in UTC",
+            length: 0...64,
+            parse
+        )
     }
 }
 

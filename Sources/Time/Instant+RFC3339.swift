@@ -13,7 +13,8 @@ extension Instant {
     /// Any number of fractional digits is taken and cut to microseconds (Shopify sends up to nanoseconds); `T` and `Z`
     /// may be lower case; `-00:00` is UTC. A leap second, `:60` in the last minute of a UTC month, is the start of the
     /// next second. Nil for everything else, including a date or time that does not exist, an offset beyond 23:59, a
-    /// space for the `T`, a missing offset, and text around it.
+    /// space for the `T`, a missing offset, text around it, and what an offset moves out of the years 0000...9999 of
+    /// UTC: nobody could read how we would write that.
     public init?(rfc3339 text: some StringProtocol) {
         guard let instant = ASCIIReader.read(text, Self.read) else { return nil }
         self = instant
@@ -29,11 +30,17 @@ extension Instant {
         let seconds = date.daysSince1970 * 86_400 + hour * 3600 + minute * 60 + second - offset
         if second == 60 {
             let day = seconds.dividedDown(by: 86_400)
-            guard seconds == day * 86_400, CivilDate(daysSince1970: day).day == 1 else { return nil }
+            guard seconds == day * 86_400, CivilDate(daysSince1970: day).day == 1, writable.contains(seconds) else {
+                return nil
+            }
             return Instant(seconds: Int64(seconds))
         }
+        guard writable.contains(seconds) else { return nil }
         return Instant(microseconds: Int64(seconds) * 1_000_000 + Int64(fraction))
     }
+
+    /// From 0000-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
+    private static let writable = -62_167_219_200...253_402_300_799
 
     private func rfc3339(fractionDigits: Int) -> String {
         let seconds = microseconds.dividedDown(by: 1_000_000)
