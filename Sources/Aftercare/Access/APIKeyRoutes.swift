@@ -143,7 +143,7 @@ struct APIKeyRoutes {
                 throw Problem(.stateConflict, "The key is revoked, expired, or was rotated before.")
             }
             guard old.scopes.isSubset(of: principal.scopes) else {
-                throw Problem(.insufficientScope, "The key may do more than you may.")
+                throw Problem.lacking(old.scopes.subtracting(principal.scopes), "The key may do more than you may.")
             }
             let (reply, new) = issue(
                 transaction,

@@ -23,32 +23,45 @@ struct Access: Sendable {
             credential.settings,
             [AccessStore.look(up: credential)] + (try statements(credential))
         )
-        let principal = try verify(credential, answers[0], call.audience)
-        try await extendIfIdle(answers[0], principal)
+        let principal = try verify(credential, answers[0], call.audience, call.verification)
+        if let change = try idleExtension(answers[0], principal) {
+            _ = try await pool.transaction([LocalSetting("app.tenant", principal.tenant.uuid)], change)
+        }
         return (principal, Array(answers.dropFirst()))
     }
 
-    private func verify(_ credential: Credential, _ rows: Rows, _ audience: Route.Audience) throws -> Principal {
+    /// Checks the credential and nothing else: for a request that is refused before its handler got that far. Who is
+    /// not known is told so, and nothing about what was asked.
+    func check(_ credential: Credential?, _ audience: Route.Audience, _ verification: Verification) async throws {
+        guard let credential else { throw Self.unauthenticated }
+        let answers = try await pool.transaction(credential.settings, AccessStore.look(up: credential))
+        _ = try verify(credential, answers[0], audience, verification)
+    }
+
+    private func verify(
+        _ credential: Credential,
+        _ rows: Rows,
+        _ audience: Route.Audience,
+        _ verification: Verification
+    ) throws -> Principal {
         guard let principal = try AccessStore.principal(rows, of: credential, now: clock.now()) else {
             throw Self.unauthenticated
         }
         // Charged once it is known that the caller really belongs to the tenant: nobody else can use up its share.
-        limits.charge(tenant: credential.tenant.uuid)
+        if !verification.holds { limits.charge(tenant: credential.tenant.uuid) }
+        verification.succeed()
         try principal.demand(audience)
         return principal
     }
 
-    private func extendIfIdle(_ rows: Rows, _ principal: Principal) async throws {
+    /// What moves the idle end of a session that is used, if that is due.
+    private func idleExtension(_ rows: Rows, _ principal: Principal) throws -> SQL? {
         guard case .user(_, _, let session) = principal.identity, let idleEnd = try AccessStore.idleEnd(rows) else {
-            return
+            return nil
         }
         let next = clock.now() + life.idle
-        guard next - idleEnd > life.grain else { return }
-        let tenant = LocalSetting("app.tenant", principal.tenant.uuid)
-        _ = try await pool.transaction(
-            [tenant],
-            AccessStore.extendSession(session, tenant: principal.tenant, until: next)
-        )
+        guard next - idleEnd > life.grain else { return nil }
+        return AccessStore.extendSession(session, tenant: principal.tenant, until: next)
     }
 
     static let unauthenticated = Problem(
@@ -61,37 +74,67 @@ struct Access: Sendable {
     /// A transaction that checks the credential first and then lets `body` write.
     ///
     /// With an `Idempotency-Key`, the key's row is written in the same transaction: a repeated request is answered
-    /// with the stored answer, and a crash leaves neither the effect nor the key.
+    /// with the stored answer, and a crash leaves neither the effect nor the key. What `body` throws rolls both back;
+    /// `keep` stores a refusal after that.
     func write(
         _ call: Call,
         _ body: (Transaction, Principal) async throws -> Reply
     ) async throws -> Reply {
         guard let credential = call.credential else { throw Self.unauthenticated }
         let key = try IdempotencyKey(call)
-        do {
-            return try await pool.withTransaction(credential.settings) { transaction in
-                guard let key else {
-                    let rows = try await transaction.query(AccessStore.look(up: credential))
-                    return try await body(transaction, try verify(credential, rows[0], call.audience))
-                }
-                let claim = IdempotencyStore.claim(key, credential, now: clock.now())
-                transaction.add(IdempotencyStore.lockBriefly)
-                let rows = try await transaction.query(
-                    AccessStore.look(up: credential),
-                    claim,
-                    IdempotencyStore.stored(key, credential)
-                )
-                let principal = try verify(credential, rows[0], call.audience)
-                if rows[1].isEmpty { return try key.replay(rows[2]) }
-                transaction.add(IdempotencyStore.lockPatiently)
-                let reply = try await body(transaction, principal)
-                transaction.add(IdempotencyStore.store(reply, for: key, credential))
-                return reply
+        return try await pool.withTransaction(credential.settings) { transaction in
+            guard let key else {
+                let rows = try await transaction.query(AccessStore.look(up: credential))
+                return try await body(transaction, try admit(call, credential, rows[0], to: transaction))
             }
-        } catch let error as PostgresError where key != nil && error.sqlState == .lockNotAvailable {
+            let rows = try await claim(key, credential, in: transaction)
+            let principal = try admit(call, credential, rows[0], to: transaction)
+            if rows[1].isEmpty { return try key.replay(rows[2]) }
+            transaction.add(IdempotencyStore.lockPatiently)
+            let reply = try await body(transaction, principal)
+            transaction.add(IdempotencyStore.store(reply, for: key, credential))
+            return reply
+        }
+    }
+
+    /// Verifies, and lets the session's new idle end travel with whatever comes next.
+    private func admit(
+        _ call: Call,
+        _ credential: Credential,
+        _ rows: Rows,
+        to transaction: Transaction
+    ) throws -> Principal {
+        let principal = try verify(credential, rows, call.audience, call.verification)
+        if let change = try idleExtension(rows, principal) { transaction.add(change) }
+        return principal
+    }
+
+    /// The only lock these statements wait for is the key's: it is held by the request that came first. A lock that the
+    /// operation itself waits for in vain is another matter.
+    private func claim(
+        _ key: IdempotencyKey,
+        _ credential: Credential,
+        in transaction: Transaction
+    ) async throws -> [Rows] {
+        transaction.add(IdempotencyStore.lockBriefly)
+        do throws(PostgresError) {
+            return try await transaction.query(
+                AccessStore.look(up: credential),
+                IdempotencyStore.claim(key, credential, now: clock.now()),
+                IdempotencyStore.stored(key, credential)
+            )
+        } catch {
+            guard error.sqlState == .lockNotAvailable else { throw error }
             throw Problem(.idempotencyInProgress, "The first request with this key is still running.")
                 .retry(afterSeconds: 1)
         }
+    }
+
+    /// Answers a request that was refused as it will be answered when it is repeated with its Idempotency-Key: keeps the
+    /// refusal, or gives the answer that is kept under the key already. The refused request changed nothing, so that a
+    /// crash before this one leaves nothing but a key that is still free.
+    func keep(_ problem: Problem, for call: Call) async throws -> Reply {
+        try await write(call) { _, _ in problem.reply(instance: call.path, requestID: call.requestID) }
     }
 }
 

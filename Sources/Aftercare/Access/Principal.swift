@@ -25,8 +25,6 @@ struct Principal: Sendable {
 
     func demand(_ audience: Route.Audience) throws(Problem) {
         guard case .holder(let scope) = audience, !scopes.contains(scope) else { return }
-        var problem = Problem(.insufficientScope, "This needs the scope \(scope.rawValue).")
-        problem.members = [("required_scopes", [.string(scope.rawValue)])]
-        throw problem
+        throw .lacking([scope], "This needs the scope \(scope.rawValue).")
     }
 }

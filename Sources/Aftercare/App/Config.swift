@@ -16,7 +16,8 @@ struct Config: Sendable {
 
     /// `AFTERCARE_DATABASE_URL`: a libpq connection string or URI, for a role that is neither superuser nor owner.
     var databaseURL: Secret<String>
-    /// `AFTERCARE_DATABASE_CONNECTIONS`: how many connections a process holds at most.
+    /// `AFTERCARE_DATABASE_CONNECTIONS`: how many connections a process holds at most,
+    /// and one more that `work` keeps for its heartbeats.
     var databaseConnections: Int
     /// `AFTERCARE_DATABASE_PREPARED_STATEMENTS`: off behind PgBouncer below 1.21 in transaction mode.
     var preparesStatements: Bool
@@ -31,8 +32,11 @@ struct Config: Sendable {
     var httpPort: Int
     /// `AFTERCARE_HTTP_CONNECTIONS`: open at once, at most.
     var httpConnections: Int
-    /// `AFTERCARE_HTTP_IDLE_SECONDS`: until a silent connection is closed.
+    /// `AFTERCARE_HTTP_IDLE_SECONDS`: until a connection is closed on which no whole head of a request comes, or no whole
+    /// answer is taken.
     var httpIdleSeconds: Int
+    /// `AFTERCARE_HTTP_BODY_SECONDS`: until a request whose body is not whole is refused, and its connection closed.
+    var httpBodySeconds: Int
     /// `AFTERCARE_HTTP_TRUSTED_PROXIES`: proxies in front that append to X-Forwarded-For.
     var trustedProxies: Int
     /// `AFTERCARE_RATE_KEY_PER_MINUTE`, `AFTERCARE_RATE_TENANT_PER_MINUTE`, `AFTERCARE_RATE_ADDRESS_PER_MINUTE`:
@@ -40,6 +44,8 @@ struct Config: Sendable {
     var keyPerMinute: Int
     var tenantPerMinute: Int
     var addressPerMinute: Int
+    /// `AFTERCARE_RATE_TENANT_IN_FLIGHT`: requests of one tenant that are worked on at once.
+    var tenantInFlight: Int
     /// `AFTERCARE_MAIL_FROM`: the sender for stores that name none.
     var mailFrom: String
     /// `AFTERCARE_MAIL_DIRECTORY`: mail is written there as .eml files instead of being sent.
@@ -72,10 +78,12 @@ struct Config: Sendable {
         publicURL = try values.url("public.url", "http://localhost:\(httpPort)")
         httpConnections = try values.int("http.connections", 1000, in: 1...100_000)
         httpIdleSeconds = try values.int("http.idleSeconds", 60, in: 1...3600)
+        httpBodySeconds = try values.int("http.bodySeconds", 30, in: 1...3600)
         trustedProxies = try values.int("http.trustedProxies", 0, in: 0...10)
         keyPerMinute = try values.int("rate.keyPerMinute", 600, in: 1...1_000_000_000)
         tenantPerMinute = try values.int("rate.tenantPerMinute", 3000, in: 1...1_000_000_000)
         addressPerMinute = try values.int("rate.addressPerMinute", 120, in: 1...1_000_000_000)
+        tenantInFlight = try values.int("rate.tenantInFlight", 64, in: 1...1_000_000)
         mailFrom = try values.string("mail.from", "no-reply@localhost.localdomain")
         mailDirectory = values.optional("mail.directory")
         smtpHost = values.optional("smtp.host")

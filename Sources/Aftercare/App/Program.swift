@@ -70,7 +70,9 @@ public struct Program: Sendable {
         let environment = try environment(pool, clock)
         var services: [any Service] = [PoolService(pool: pool), ClockService(pool: pool, clock: clock, logger: logger)]
         if duties.contains(.work) {
-            services.append(try workerService(environment))
+            let heartbeats = self.pool(of: 1)
+            services.append(PoolService(pool: heartbeats))
+            services.append(try workerService(environment, heartbeats))
         }
         if duties.contains(.serve) {
             services.append(apiService(environment, onServing))
@@ -86,14 +88,16 @@ public struct Program: Sendable {
         logger.info("stopped")
     }
 
-    func pool() -> Pool {
+    func pool() -> Pool { pool(of: config.databaseConnections) }
+
+    private func pool(of maximum: Int) -> Pool {
         Pool(
             Pool.Settings(
                 connection: ConnectionSettings(
                     url: config.databaseURL.reveal(),
                     preparesStatements: config.preparesStatements
                 ),
-                maximumConnections: config.databaseConnections
+                maximumConnections: maximum
             )
         )
     }
@@ -120,10 +124,12 @@ public struct Program: Sendable {
     func server(_ environment: Environment, _ readiness: Readiness) -> Server {
         Server(
             routes: Routes.all(environment, registry, readiness),
+            access: environment.access,
             pepper: environment.masterKey.pepper,
-            limits: environment.access.limits,
+            inFlight: InFlight(maximum: config.tenantInFlight),
             logger: logger,
-            trustedProxies: config.trustedProxies
+            trustedProxies: config.trustedProxies,
+            bodyTimeout: .seconds(config.httpBodySeconds)
         )
     }
 
@@ -136,10 +142,15 @@ public struct Program: Sendable {
         let logger = logger
         var configuration = ApplicationConfiguration(address: .hostname(config.httpHost, port: config.httpPort))
         configuration.availableConnectionsDelegate = MaximumAvailableConnections(config.httpConnections)
-        let idle = TimeAmount.seconds(Int64(config.httpIdleSeconds))
+        let patience = ClientPatience(
+            head: .seconds(config.httpIdleSeconds),
+            body: .seconds(config.httpBodySeconds),
+            answer: .seconds(config.httpIdleSeconds)
+        )
         let application = Application(
             router: server.router(),
-            server: .http1(configuration: .init(idleTimeout: idle)),
+            // The framework's own handler behind it goes on closing what is idle when the process stops.
+            server: .http1(configuration: .init(additionalChannelHandlers: [SlowClients(patience)])),
             configuration: configuration,
             onServerRunning: { channel in
                 do {
@@ -175,12 +186,13 @@ public struct Program: Sendable {
         return SMTPTransport(client: SMTPClient(server))
     }
 
-    private func workerService(_ environment: Environment) throws -> WorkerService {
+    private func workerService(_ environment: Environment, _ heartbeats: Pool) throws -> WorkerService {
         var settings = Worker.Settings()
         settings.capacity = config.workCapacity
         settings.distribution = Distribution(rawValue: config.distribution) ?? .single
         let worker = Worker(
             pool: environment.pool,
+            heartbeats: heartbeats,
             clock: environment.clock,
             handlers: JobHandlers.all(environment, transport: try mailTransport()),
             settings: settings,

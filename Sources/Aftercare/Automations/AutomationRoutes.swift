@@ -64,10 +64,12 @@ struct AutomationRoutes {
             [AutomationStore.workflow(id, tenant: $0.tenant)]
         }
         guard let workflow = try rows[0].first.map(Listed.init) else { throw Problem.notFound }
-        return .json { object in
+        let version = Int64(workflow.workflow.version)
+        let reply = Reply.json(version: version) { object in
             write(workflow, to: &object)
             object.member("definition", workflow.workflow.definition.json)
         }
+        return call.unlessMatching(version: version, reply)
     }
 
     private func write(_ listed: Listed, to object: inout JSONObjectWriter) {

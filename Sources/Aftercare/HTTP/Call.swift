@@ -16,8 +16,13 @@ struct Call: Sendable {
     let body: [UInt8]
     /// From the `Authorization` header: well formed, its checksum right, not yet looked up.
     let credential: Credential?
+    /// Set by `Access`, once the credential holds.
+    let verification: Verification
     let requestID: String
     let logger: Logger
+
+    /// Whether its answer is to be kept for a repetition.
+    var keepsAnswer: Bool { method != .get && headers[.idempotencyKey] != nil }
 
     /// A path parameter as an id. A text that is no such id cannot name anything.
     func id<Kind>(_ name: String, _: Kind.Type = Kind.self) throws(Problem) -> ID<Kind> {

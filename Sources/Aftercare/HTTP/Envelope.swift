@@ -39,14 +39,7 @@ struct Envelope: RouterMiddleware {
             response = try await next(request, context)
         } catch {
             let problem = problem(for: error, of: request, logger: context.logger)
-            response = Response(
-                status: problem.code.status,
-                headers: problem.headers,
-                body: .init(
-                    byteBuffer: ByteBuffer(bytes: problem.body(instance: request.uri.path, requestID: requestID))
-                )
-            )
-            response.headers[.contentType] = "application/problem+json"
+            response = Response(problem.reply(instance: request.uri.path, requestID: requestID))
         }
         response.headers[.requestID] = requestID
         response.headers[.cacheControl] = response.headers[.eTag] == nil ? "private, no-store" : "private, no-cache"
@@ -76,16 +69,12 @@ struct Envelope: RouterMiddleware {
 
     private func problem(for error: any Error, of request: Request, logger: Logger) -> Problem {
         switch error {
-        case let problem as Problem:
-            return problem
         case let error as any HTTPResponseError where error.status == .notFound:
             return missing(request)
         case let error as any HTTPResponseError where error.status == .contentTooLarge:
             return Problem(.payloadTooLarge, "The body is larger than this operation takes.")
         default:
-            let outcome = Failure(error)
-            logger.log(level: outcome.level, "a request failed", metadata: ["error": "\(String(reflecting: error))"])
-            return outcome.problem
+            return Failure.problem(for: error, logger)
         }
     }
 
@@ -97,6 +86,16 @@ struct Envelope: RouterMiddleware {
         var problem = Problem(.methodNotAllowed, "It has \(methods.joined(separator: ", ")).")
         problem.headers[.allow] = methods.joined(separator: ", ")
         return problem
+    }
+}
+
+extension Response {
+    init(_ reply: Reply) {
+        self.init(
+            status: reply.status,
+            headers: reply.headers,
+            body: .init(byteBuffer: ByteBuffer(bytes: reply.body))
+        )
     }
 }
 

@@ -6,6 +6,14 @@ struct Failure {
     let problem: Problem
     let level: Logger.Level
 
+    /// The problem that answers a request which ended with this error; logs what nobody meant to throw.
+    static func problem(for error: any Error, _ logger: Logger) -> Problem {
+        if let problem = error as? Problem { return problem }
+        let outcome = Failure(error)
+        logger.log(level: outcome.level, "a request failed", metadata: ["error": "\(String(reflecting: error))"])
+        return outcome.problem
+    }
+
     init(_ error: any Error) {
         guard let error = error as? PostgresError else {
             problem = Problem(.internal, "The request id below leads us to the cause.")

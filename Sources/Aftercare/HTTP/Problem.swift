@@ -45,6 +45,16 @@ enum ProblemCode: String, CaseIterable, Sendable {
         }
     }
 
+    /// Whether the same request would be refused again for the same reason, so that the refusal is kept under its
+    /// Idempotency-Key. Not where another header, credential or moment may change it: 400, 401, 403, 412, 429 and the
+    /// like; nor what is about the key itself.
+    var isKept: Bool {
+        switch self {
+        case .idempotencyInProgress, .idempotencyKeyReused: false
+        default: [.notFound, .conflict, .unprocessableContent].contains(status)
+        }
+    }
+
     var title: String {
         switch self {
         case .malformedJSON: "The body is not JSON"
@@ -109,6 +119,13 @@ struct Problem: Error {
         Problem(FieldErrors([FieldError(pointer: pointer, code: code, detail: detail)]))
     }
 
+    /// A credential that lacks these; named, so that the caller knows what to ask an owner for.
+    static func lacking(_ scopes: some Sequence<Scope>, _ detail: String) -> Problem {
+        var problem = Problem(.insufficientScope, detail)
+        problem.members = [("required_scopes", .array(scopes.map(\.rawValue).sorted().map { .string($0) }))]
+        return problem
+    }
+
     static let notFound = Problem(.notFound, "There is nothing here, or nothing this credential may see.")
 
     func retry(afterSeconds seconds: Int) -> Problem {
@@ -116,6 +133,15 @@ struct Problem: Error {
         problem.headers[.retryAfter] = String(seconds)
         return problem
     }
+
+    /// As an answer that can be kept.
+    func reply(instance: String, requestID: String) -> Reply {
+        var reply = Reply(status: code.status, headers: headers, body: body(instance: instance, requestID: requestID))
+        reply.headers[.contentType] = Self.contentType
+        return reply
+    }
+
+    static let contentType = "application/problem+json"
 
     func body(instance: String, requestID: String) -> [UInt8] {
         var writer = JSONWriter()

@@ -9,13 +9,16 @@ import NIOCore
 /// and turns the handler's reply into a response.
 struct Server: Sendable {
     let routes: [Route]
+    let access: Access
     let pepper: SymmetricKey
-    let limits: RateLimits
+    let inFlight: InFlight
     let logger: Logger
     /// How many proxies in front of us append to `X-Forwarded-For`.
     let trustedProxies: Int
     /// How long a body may take to arrive.
-    var bodyTimeout = Duration.seconds(30)
+    let bodyTimeout: Duration
+
+    private var limits: RateLimits { access.limits }
 
     func router() -> Router<RequestSource> {
         let router = Router(context: RequestSource.self)
@@ -39,19 +42,74 @@ struct Server: Sendable {
             standings = limits.admit(route.audience == .anyone ? nil : credential, from: address)
             if standings.contains(where: \.isExceeded) { throw exceeded(standings) }
         }
+        let verification = Verification()
         do {
-            let call = try await call(request, context, route, credential)
-            var reply = try await route.handler(call)
-            reply.headers.state(standings)
-            return Response(
-                status: reply.status,
-                headers: reply.headers,
-                body: .init(byteBuffer: ByteBuffer(bytes: reply.body))
-            )
-        } catch var problem as Problem {
+            guard case .anyone = route.audience else {
+                let reply = try await occupying(credential, address, verification) {
+                    try await answer(request, context, route, credential, verification)
+                }
+                return Response(reply, standings)
+            }
+            let call = try await call(request, context, route, credential, verification)
+            return Response(try await route.handler(call), standings)
+        } catch {
+            var problem = Failure.problem(for: error, context.logger)
             // Guessing is slowed down at the address it comes from, whatever it claims to be.
             if problem.code == .unauthenticated { limits.penalize(address: address) }
             problem.headers.state(standings)
+            throw problem
+        }
+    }
+
+    /// Runs `body` in one of the places for requests of the tenant.
+    private func occupying(
+        _ credential: Credential?,
+        _ address: String,
+        _ verification: Verification,
+        _ body: () async throws -> Reply
+    ) async throws -> Reply {
+        guard let credential else { throw Access.unauthenticated }
+        guard let place = inFlight.enter(credential, from: address) else {
+            var problem = Problem(.rateLimited, "Too many requests are being answered at once.").retry(afterSeconds: 1)
+            problem.members = [("violated_policies", [.string(InFlight.policy)])]
+            throw problem
+        }
+        do {
+            let reply = try await body()
+            inFlight.leave(place, credential, isValid: verification.holds ? true : nil)
+            return reply
+        } catch {
+            let isRefused = (error as? Problem)?.code == .unauthenticated
+            inFlight.leave(place, credential, isValid: verification.holds ? true : isRefused ? false : nil)
+            throw error
+        }
+    }
+
+    /// What an operation for holders of credentials answers. Nothing is said about a request before its credential is
+    /// known to hold: a refusal that came first waits for that.
+    private func answer(
+        _ request: Request,
+        _ context: RequestSource,
+        _ route: Route,
+        _ credential: Credential?,
+        _ verification: Verification
+    ) async throws -> Reply {
+        var made: Call?
+        do {
+            let call = try await call(request, context, route, credential, verification)
+            made = call
+            return try await route.handler(call)
+        } catch var problem as Problem {
+            do {
+                if let call = made, call.keepsAnswer, problem.code.isKept {
+                    return try await access.keep(problem, for: call)
+                }
+            } catch let other as Problem {
+                problem = other
+            }
+            if !verification.holds, problem.code != .unauthenticated {
+                try await access.check(credential, route.audience, verification)
+            }
             throw problem
         }
     }
@@ -71,9 +129,11 @@ struct Server: Sendable {
         _ request: Request,
         _ context: RequestSource,
         _ route: Route,
-        _ credential: Credential?
+        _ credential: Credential?,
+        _ verification: Verification
     ) async throws -> Call {
-        if !route.body.isRaw { try checkAccept(request.headers[.accept]) }
+        // A monitor asks for text, and gets it; a provider's webhooks may ask for anything.
+        if route.template.description.hasPrefix("/v1/"), !route.body.isRaw { try checkAccept(request.headers[.accept]) }
         try checkContentType(request.headers[.contentType], route.body)
         let target = request.head.path ?? request.uri.path
         let query = target.firstIndex(of: "?").map { target[target.index(after: $0)...] }
@@ -91,6 +151,7 @@ struct Server: Sendable {
             headers: request.headers,
             body: try await body(of: request, route.body),
             credential: credential,
+            verification: verification,
             requestID: context.logger[metadataKey: "request_id"].map { "\($0)" } ?? "",
             logger: context.logger
         )
@@ -118,10 +179,7 @@ struct Server: Sendable {
             let isExcluded = parts.dropFirst().contains { ["q=0", "q=0.0"].contains($0.trimmingSpaces.lowercased()) }
             let type = parts.first?.trimmingSpaces.lowercased() ?? ""
             return !isExcluded
-                && [
-                    "*/*", "application/*", "application/json", "application/problem+json", "text/*",
-                    "text/plain",
-                ].contains(type)
+                && ["*/*", "application/*", "application/json", "application/problem+json"].contains(type)
         }
         guard takesJSON else { throw Problem(.notAcceptable, "Accept application/json.") }
     }
@@ -169,6 +227,13 @@ struct Server: Sendable {
             defer { group.cancelAll() }
             return try await group.next() ?? []
         }
+    }
+}
+
+extension Response {
+    fileprivate init(_ reply: Reply, _ standings: [RateLimits.Standing]) {
+        self.init(reply)
+        headers.state(standings)
     }
 }
 

@@ -43,7 +43,9 @@ struct StoreRoutes {
         let new = try call.decode(NewStore.init)
         return try await environment.access.write(call) { transaction, principal in
             // A key of one store cannot make another.
-            guard principal.store == nil else { throw Problem(.insufficientScope, "This key is bound to one store.") }
+            guard principal.store == nil else {
+                throw Problem.lacking([.storesWrite], "This key is bound to one store: use one of the tenant.")
+            }
             let now = environment.clock.now()
             let store = Store(
                 id: .new(),

@@ -85,6 +85,27 @@ import Time
         #expect(try await tenant.get("/v1/me", as: token).status == 401)
     }
 
+    @Test func `a write moves a session's idle end too`() async throws {
+        let tenant = try await TestTenant.make()
+        let token = try await tenant.signIn(.owner)
+        let pepper = tenant.server.environment.masterKey.pepper
+        guard case .session(let id) = try #require(Credential(token: token[...], pepper: pepper)).subject else {
+            throw Mistaken()
+        }
+        for headers in [[], [("Idempotency-Key", "moves")], [("Idempotency-Key", "moves")]] {
+            let soon = tenant.server.environment.clock.now() + .seconds(60)
+            try await tenant.setIdleEnd(of: id, to: soon)
+            let path = "/v1/stores/\(tenant.store)"
+            let answer = try await tenant.send("PATCH", path, ["name": "Moved"], as: token, headers: headers)
+            #expect(answer.status == 200)
+            let moved = try await tenant.rows(
+                "SELECT idle_expires_at FROM sessions WHERE tenant_id = \(tenant.id.uuid) AND id = \(id.uuid)"
+            )
+            let end: Instant = try #require(try moved.first?("idle_expires_at"))
+            #expect(end > soon + .seconds(3600))
+        }
+    }
+
     @Test func `a disabled person is out at once, and so is one whose role changed`() async throws {
         let tenant = try await TestTenant.make()
         for change: JSON in [["disabled": true], ["role": "author"]] {

@@ -97,6 +97,7 @@ import Testing
         ("AFTERCARE_PUBLIC_URL", "api.example.com"), ("AFTERCARE_PUBLIC_URL", "https://"),
         ("AFTERCARE_PUBLIC_URL", "https://a b"), ("AFTERCARE_PUBLIC_URL", "https://api.example.com?x=1"),
         ("AFTERCARE_HTTP_CONNECTIONS", "0"), ("AFTERCARE_HTTP_IDLE_SECONDS", "0"),
+        ("AFTERCARE_HTTP_BODY_SECONDS", "0"), ("AFTERCARE_RATE_TENANT_IN_FLIGHT", "0"),
         ("AFTERCARE_HTTP_TRUSTED_PROXIES", "-1"), ("AFTERCARE_RATE_KEY_PER_MINUTE", "0"),
         ("AFTERCARE_RATE_TENANT_PER_MINUTE", "1e3"), ("AFTERCARE_RATE_ADDRESS_PER_MINUTE", "99999999999999999999"),
         ("AFTERCARE_MAIL_FROM", "Help <help@shop.example>"), ("AFTERCARE_MAIL_FROM", "help"),

@@ -108,7 +108,8 @@ import Time
             }
         }
         #expect(checked.count == reads.count)
-        for name in ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"] {
+        let versioned = ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"]
+        for name in versioned + ["workflows/{workflow_id}"] {
             _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
         }
         // Both kinds of runs and plans.

@@ -1,6 +1,7 @@
 import Curl
 import FoundationEssentials
 import JSON
+import Observability
 import Support
 import Testing
 
@@ -54,7 +55,71 @@ import Testing
         for accept in ["*/*", "application/json", "text/html, application/*;q=0.1", "application/problem+json"] {
             #expect(try await tenant.get("/v1/stores", headers: [("Accept", accept)]).status == 200)
         }
-        #expect(try await tenant.get("/v1/stores", headers: [("Accept", "application/json;q=0")]).status == 406)
+        for accept in ["application/json;q=0", "text/plain", "text/*"] {
+            #expect(try await tenant.get("/v1/stores", headers: [("Accept", accept)]).status == 406, "\(accept)")
+        }
+        // A monitor asks for text, and that is what it gets.
+        let metrics = try await tenant.server.send("GET", "/metrics", headers: [("Accept", "text/plain;version=0.0.4")])
+        #expect(metrics.status == 200)
+    }
+
+    /// Whatever else is wrong with the request: who is not known hears nothing about it.
+    @Test func `without a valid credential the answer is 401, whatever else is wrong`() async throws {
+        let server = try await TestServer.shared()
+        let pepper = server.environment.masterKey.pepper
+        let made = Token(tenant: .new(), subject: .apiKey(.new(), store: nil), pepper: pepper).text.reveal()
+        let json = ("Content-Type", "application/json")
+        let requests: [(method: String, path: String, headers: [(String, String)], body: String)] = [
+            ("GET", "/v1/stores/no-id", [], ""), ("GET", "/v1/stores?colour=red", [], ""),
+            ("GET", "/v1/orders?cursor=x", [], ""), ("GET", "/v1/stores", [("Accept", "text/html")], ""),
+            ("POST", "/v1/stores", [json], "{"), ("POST", "/v1/stores", [json], "{\"name\": 7}"),
+            ("POST", "/v1/stores", [("Content-Type", "text/plain")], "{}"),
+            ("POST", "/v1/stores", [json, ("Idempotency-Key", "with space")], "{}"),
+            ("POST", "/v1/stores", [json, ("Idempotency-Key", "k")], "{}"),
+            ("POST", "/v1/stores", [json], String(repeating: " ", count: 2 << 20)),
+        ]
+        for request in requests {
+            for token in [nil, "nonsense", made] {
+                let authorization = token.map { [("Authorization", "Bearer \($0)")] } ?? []
+                let answer = try await server.send(
+                    request.method,
+                    request.path,
+                    headers: request.headers + authorization,
+                    raw: Array(request.body.utf8)
+                )
+                #expect(answer.status == 401, "\(request.method) \(request.path) \(request.headers): \(answer.json)")
+            }
+        }
+    }
+
+    @Test func `without the scope the answer is 403 and names it, whatever else is wrong`() async throws {
+        let tenant = try await TestTenant.make()
+        let reader = try await tenant.key([.ordersRead])
+        let bound = try await tenant.key([.storesWrite, .keysWrite, .keysRead], store: tenant.store)
+        let more: JSON = ["name": "S", "scopes": ["orders:read", "stores:write"]]
+        let strong = try await tenant.send("POST", "/v1/api-keys", more)
+        let strongID = try #require(strong["id"]?.stringValue)
+        let writer = try await tenant.key([.keysWrite, .ordersRead])
+        let store: JSON = ["name": "S", "platform": "other", "time_zone": "UTC", "currency": "EUR"]
+        let refused = [
+            (try await tenant.send("GET", "/v1/stores/no-id", as: reader), "stores:read"),
+            (try await tenant.send("POST", "/v1/stores", ["colour": "red"], as: reader), "stores:write"),
+            (try await tenant.send("POST", "/v1/stores", store, as: bound), "stores:write"),
+            (try await tenant.send("POST", "/v1/api-keys/\(strongID)/rotate", [:], as: writer), "stores:write"),
+        ]
+        for (answer, scope) in refused {
+            #expect(answer.status == 403 && answer["required_scopes"] == [.string(scope)], "\(scope): \(answer.json)")
+        }
+    }
+
+    @Test func `an instant that UTC puts past the year 9999 is refused where it stands`() async throws {
+        let tenant = try await TestTenant.make()
+        let key: JSON = ["name": "K", "scopes": ["orders:read"], "expires_at": "9999-12-31T23:59:59-01:00"]
+        let answer = try await tenant.send("POST", "/v1/api-keys", key)
+        #expect(answer.status == 422 && answer.pointers == ["#/expires_at"])
+        #expect(answer["errors"]?[0]?["detail"]?.stringValue?.contains("before the year 10000") == true)
+        let last = key.with("expires_at", "9999-12-31T23:59:59Z")
+        #expect(try await tenant.send("POST", "/v1/api-keys", last).status == 201)
     }
 
     @Test(arguments: [nil, "text/plain", "application/xml", "application/json; charset=latin1", "application/jsonx"])

@@ -1,3 +1,4 @@
+import Curl
 import FoundationEssentials
 import JSON
 import Postgres
@@ -74,14 +75,99 @@ import Testing
         #expect(try await stores(of: tenant) == 1)
     }
 
-    @Test func `a request that fails leaves its key free`() async throws {
+    /// Every kind of refusal that the same request would meet again: 404, 409 by a rule, 409 by a constraint of the
+    /// database, 422 of a field and 422 of a value that only the operation can judge.
+    @Test func `a refusal that would come again is kept, and replayed byte for byte`() async throws {
         let tenant = try await TestTenant.make()
-        let headers = [("Idempotency-Key", "k-5")]
+        let taken: JSON = [
+            "email": "olive-\(UUID())@example.test".json, "name": "O", "role": "viewer",
+            "password": "long enough for it",
+        ]
+        #expect(try await tenant.send("POST", "/v1/users", taken).status == 201)
+        let refused: [(method: String, path: String, body: JSON, status: Int, code: String)] = [
+            ("PATCH", "/v1/stores/\(StoreID.new())", ["name": "X"], 404, "not_found"),
+            ("PATCH", "/v1/stores/no-id", ["name": "X"], 404, "not_found"),
+            ("PATCH", "/v1/users/\(tenant.demo.owner)", ["disabled": true], 409, "state_conflict"),
+            ("POST", "/v1/users", taken, 409, "already_exists"),
+            ("POST", "/v1/stores", ["name": ""], 422, "validation_failed"),
+            (
+                "POST", "/v1/stores/\(tenant.store)/test-clock/advance", ["to": "2001-01-01T00:00:00Z"], 422,
+                "validation_failed"
+            ),
+        ]
+        for (number, request) in refused.enumerated() {
+            let headers = [("Idempotency-Key", "refused-\(number)")]
+            func send(_ body: JSON) async throws -> Answer {
+                try await tenant.send(request.method, request.path, body, headers: headers)
+            }
+            let (first, second) = (try await send(request.body), try await send(request.body))
+            #expect(first.status == request.status && first.code == request.code, "\(request): \(first.json)")
+            #expect(first.header("Idempotent-Replayed") == nil, "\(request)")
+            #expect(second.status == first.status && second.response.body == first.response.body, "\(request)")
+            #expect(second.header("Idempotent-Replayed") == "true", "\(request)")
+            #expect(second.header("Content-Type") == "application/problem+json")
+            #expect(second.header("X-Request-Id") != first.header("X-Request-Id"))
+            #expect(second.header("RateLimit") != nil)
+            // Something else under the same key is told so, whether it is valid or not.
+            for other in [request.body.with("name", "Other"), request.body.with("colour", "red")] {
+                #expect(try await send(other).code == "idempotency_key_reused", "\(request)")
+            }
+        }
+    }
+
+    @Test func `a kept refusal stays one when things have changed, and a new key succeeds`() async throws {
+        let tenant = try await TestTenant.make()
         let path = "/v1/users/\(tenant.demo.owner)"
-        #expect(try await tenant.send("PATCH", path, ["disabled": true], headers: headers).status == 409)
-        _ = try await tenant.signIn(.owner)
-        // The state has changed, and the very same request now succeeds.
-        #expect(try await tenant.send("PATCH", path, ["disabled": true], headers: headers).status == 200)
+        func send(_ key: String) async throws -> Answer {
+            try await tenant.send("PATCH", path, ["role": "viewer"], headers: [("Idempotency-Key", key)])
+        }
+        #expect(try await send("k-5").status == 409)
+        let other = try await tenant.signIn(.owner)
+        #expect(try await send("k-5").status == 409)
+        #expect(try await send("k-5b").status == 200)
+        // The session ended with the role: the kept answer is for whoever still may ask.
+        #expect(try await send("k-5b").status == 401)
+        #expect(try await tenant.get(path, as: other)["role"] == "viewer")
+    }
+
+    @Test func `a refusal that another header, credential or moment may change leaves its key free`() async throws {
+        let tenant = try await TestTenant.make()
+        let path = "/v1/stores/\(tenant.store)"
+        let key = [("Idempotency-Key", "k-7")]
+        func rename(_ more: [(String, String)] = [], as token: String? = nil) async throws -> Answer {
+            try await tenant.send("PATCH", path, ["name": "New name"], as: token, headers: key + more)
+        }
+        #expect(try await rename([("If-Match", "\"v99\"")]).status == 412)
+        #expect(try await rename([("Content-Type", "text/plain")]).status == 415)
+        #expect(try await rename([("Accept", "text/html")]).status == 406)
+        #expect(try await rename([("If-Match", "\"v1\"")]).status == 200)
+        // Nor is one kept for a caller who may not: once the key may, it does.
+        let reader = try await tenant.key([.storesRead])
+        #expect(try await rename(as: reader).status == 403)
+        let rows = try await tenant.rows(
+            "SELECT status FROM idempotency_keys WHERE tenant_id = \(tenant.id.uuid) AND key = 'k-7'"
+        )
+        #expect(try rows.decode(Int.self) == [200])
+    }
+
+    /// The operation waits for a row that somebody else holds, longer than it may: that says nothing about its key.
+    @Test func `a lock the operation waits for in vain is not mistaken for its key's`() async throws {
+        let tenant = try await TestTenant.make()
+        let headers = [("Idempotency-Key", "k-8")]
+        let path = "/v1/stores/\(tenant.store)"
+        try await tenant.holdingStore { release in
+            let answer = try await tenant.send("PATCH", path, ["name": "Waited"], headers: headers)
+            #expect(answer.status == 503 && answer.code == "overloaded", "\(answer.json)")
+            #expect(answer.header("Retry-After") != nil && answer.header("RateLimit") != nil)
+            // The key is free, and while the repetition runs, a third one is told that.
+            async let second = tenant.send("PATCH", path, ["name": "Waited"], headers: headers)
+            try await eventually {
+                let third = try await tenant.send("PATCH", path, ["name": "Waited"], headers: headers)
+                return third.code == "idempotency_in_progress" && third.header("Retry-After") == "1"
+            }
+            release()
+            #expect(try await second.status == 200)
+        }
     }
 
     @Test(arguments: ["", " ", "with space", "ü", String(repeating: "x", count: 256)])

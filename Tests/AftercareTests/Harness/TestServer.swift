@@ -70,6 +70,7 @@ final class TestServer: Sendable {
             "AFTERCARE_RATE_KEY_PER_MINUTE": "1000000",
             "AFTERCARE_RATE_TENANT_PER_MINUTE": "1000000",
             "AFTERCARE_RATE_ADDRESS_PER_MINUTE": "1000000",
+            "AFTERCARE_RATE_TENANT_IN_FLIGHT": "100000",
         ].merging(changes) { _, changed in changed }
         var config = try Config(
             ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: values))
@@ -86,7 +87,8 @@ final class TestServer: Sendable {
         token: String? = nil,
         body: JSON? = nil,
         headers: [(String, String)] = [],
-        raw: [UInt8]? = nil
+        raw: [UInt8]? = nil,
+        baseURL: String? = nil
     ) async throws -> Answer {
         var headers = headers
         if let token { headers.append(("Authorization", "Bearer \(token)")) }
@@ -95,7 +97,7 @@ final class TestServer: Sendable {
         }
         let bytes = raw ?? body?.serializedBytes ?? []
         let response = try await client.send(
-            HTTPClient.Request(method, baseURL + path, headers: headers, body: bytes),
+            HTTPClient.Request(method, (baseURL ?? self.baseURL) + path, headers: headers, body: bytes),
             deadline: .seconds(30)
         )
         return Answer(response)
