@@ -9,6 +9,7 @@ enum JobHandlers {
             RunDueWorkflow(environment: environment).handler,
             DeliverMessage(environment, transport: transport).handler,
             AdvanceTestClock(environment: environment).handler,
+            SweepExpired(environment: environment).handler,
         ]
     }
 }

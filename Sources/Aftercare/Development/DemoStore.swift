@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Jobs
 import Observability
 import Postgres
 import Time
@@ -87,6 +88,7 @@ struct DemoStore: Sendable {
                 + WorkflowCatalogue.install(for: store, now: now)
                 + UserStore.insert(owner, passwordHash: hash)
                 + UserStore.insert(reviewer, passwordHash: hash)
+                + [JobStore.schedule(Retention.scheduled(for: store, after: now), now: now)]
                 + [APIKeyStore.insert(key, hash: token.hash), ConnectionStore.insert(connection, secret: sealed)]
         )
         return DemoStore(

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Synchronization
+import Time
 
 #if canImport(Glibc)
 import Glibc
@@ -44,6 +45,12 @@ final class UUIDv7Source: Sendable {
 extension UUID {
     /// A UUID of version 7, greater than every one this process made before.
     static func v7() -> UUID { UUIDv7Source.system.next() }
+
+    /// The least UUID of version 7 that could have been made at this instant: all that were made before are smaller.
+    static func firstV7(at instant: Instant) -> UUID {
+        let milliseconds = UInt64(clamping: instant.microseconds / 1000)
+        return UUID(bits: UInt128(milliseconds << 16 | 0x7000) << 64 | UInt128(UInt64(2) << 62))
+    }
 
     /// When a UUID of version 7 was made, in milliseconds since 1970-01-01T00:00:00Z; nil for other versions.
     var v7Milliseconds: Int64? {

@@ -26,12 +26,13 @@ enum ScheduleStore {
         """
     }
 
-    /// Takes the store's rows out of the ordinary promotion.
+    /// Takes the store's rows out of the ordinary promotion. The sweep goes by real time in a sandbox too.
     static func moveToTestClock(_ store: StoreID, tenant: TenantID) -> SQL {
         """
         UPDATE schedule
            SET on_test_clock = true
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND NOT on_test_clock
+           AND kind <> \(SweepExpired.kind)
         """
     }
 

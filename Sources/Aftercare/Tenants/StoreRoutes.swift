@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTPTypes
 import JSON
+import Jobs
 import Postgres
 import Time
 
@@ -64,6 +65,7 @@ struct StoreRoutes {
             )
             transaction.add(TenantStore.insert(store))
             for statement in WorkflowCatalogue.install(for: store, now: now) { transaction.add(statement) }
+            transaction.add(JobStore.schedule(Retention.scheduled(for: store, after: now), now: now))
             return .created(at: "/v1/stores/\(store.id)", version: store.version) { write(store, to: &$0) }
         }
     }

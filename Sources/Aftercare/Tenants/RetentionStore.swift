@@ -1,0 +1,135 @@
+import FoundationEssentials
+import Jobs
+import Postgres
+import Time
+
+/// Deletes what has been kept for long enough, so many rows at a time.
+///
+/// Each statement finds its rows by an index, oldest first, and deletes them by primary key. None of these rows is
+/// changed any more, so nothing else waits for them.
+enum RetentionStore {
+    /// Deletes at most `limit` rows of a tenant that are older than `end`.
+    static func delete(_ subject: Retention.Subject, tenant: UUID, before end: Instant, limit: Int) -> SQL {
+        switch subject {
+        case .idempotencyKeys: idempotencyKeys(tenant, end, limit)
+        case .inboundDeliveries: inboundDeliveries(tenant, end, limit)
+        case .sessions: sessions(tenant, end, limit)
+        case .fired: fired(tenant, end, limit)
+        case .nights: nights(tenant, end, limit)
+        case .operations: operations(tenant, end, limit)
+        }
+    }
+
+    /// By `idempotency_keys_by_age`.
+    private static func idempotencyKeys(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT principal, operation, key
+              FROM idempotency_keys
+             WHERE tenant_id = \(tenant) AND created_at < \(end)
+             ORDER BY created_at
+             LIMIT \(limit)
+        )
+        DELETE FROM idempotency_keys AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.principal = old.principal
+           AND stored.operation = old.operation AND stored.key = old.key
+        """
+    }
+
+    /// By `inbound_deliveries_by_age`.
+    private static func inboundDeliveries(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT connection_id, fingerprint
+              FROM inbound_deliveries
+             WHERE tenant_id = \(tenant) AND received_at < \(end)
+             ORDER BY received_at
+             LIMIT \(limit)
+        )
+        DELETE FROM inbound_deliveries AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.connection_id = old.connection_id
+           AND stored.fingerprint = old.fingerprint
+        """
+    }
+
+    /// By `sessions_by_end`: the end that every session has, however it was used, and even if it was revoked before.
+    private static func sessions(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT id
+              FROM sessions
+             WHERE tenant_id = \(tenant) AND expires_at < \(end)
+             ORDER BY expires_at
+             LIMIT \(limit)
+        )
+        DELETE FROM sessions AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.id = old.id
+        """
+    }
+
+    /// By primary key: its ids are those of the schedule's rows, which are made in the order of time. Both the time it
+    /// was scheduled and the time it was due have to be past, for a row may be scheduled for long after, and a test
+    /// clock's dates lie anywhere.
+    private static func fired(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT schedule_id
+              FROM fired
+             WHERE tenant_id = \(tenant) AND schedule_id < \(UUID.firstV7(at: end)) AND due_at < \(end)
+               AND kind <> \(SweepExpired.kind)
+             ORDER BY schedule_id
+             LIMIT \(limit)
+        )
+        DELETE FROM fired AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.schedule_id = old.schedule_id
+        """
+    }
+
+    /// By the first two columns of `fired_is_once`: of this kind there are as many rows as nights are kept.
+    private static func nights(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT schedule_id
+              FROM fired
+             WHERE tenant_id = \(tenant) AND kind = \(SweepExpired.kind) AND due_at < \(end)
+             LIMIT \(limit)
+        )
+        DELETE FROM fired AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.schedule_id = old.schedule_id
+        """
+    }
+
+    /// By primary key; operations are few, and one that runs is never old.
+    private static func operations(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT id
+              FROM operations
+             WHERE tenant_id = \(tenant) AND id < \(UUID.firstV7(at: end)) AND state <> 'running'
+             ORDER BY id
+             LIMIT \(limit)
+        )
+        DELETE FROM operations AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.id = old.id
+        """
+    }
+
+    // MARK: The next night
+
+    static func store(_ id: UUID, tenant: UUID) -> SQL { TenantStore.store(StoreID(id), tenant: TenantID(tenant)) }
+
+    /// Whether the store's next night is scheduled already, by `schedule_is_once`.
+    static func isScheduled(_ store: UUID, tenant: UUID) -> SQL {
+        """
+        SELECT EXISTS (SELECT FROM schedule
+                        WHERE tenant_id = \(tenant) AND kind = \(SweepExpired.kind)
+                          AND rule_id = \(store) AND subject_id = \(store))
+        """
+    }
+}
