@@ -9,6 +9,8 @@ enum Scope: String, CaseIterable, Sendable {
     case workflowsRead = "workflows:read"
     case runsRead = "runs:read"
     case messagesRead = "messages:read"
+    case ticketsRead = "tickets:read"
+    case ticketsWrite = "tickets:write"
     case operationsRead = "operations:read"
     case testClockWrite = "test_clock:write"
     case usersRead = "users:read"
@@ -33,14 +35,16 @@ enum Role: String, CaseIterable, Sendable {
 
     var scopes: Set<Scope> {
         switch self {
-        // An agent answers tickets and an approver releases other people's changes; neither exists yet.
-        case .viewer, .agent:
+        case .viewer:
             [
                 .storesRead, .connectionsRead, .ordersRead, .eventsRead, .workflowsRead, .runsRead, .messagesRead,
-                .operationsRead,
+                .ticketsRead, .operationsRead,
             ]
+        case .agent:
+            Role.viewer.scopes.union([.ticketsWrite])
+        // An approver releases other people's changes, which is not there yet.
         case .author, .approver:
-            Role.viewer.scopes.union([.storesWrite, .connectionsWrite, .testClockWrite, .usersRead, .keysRead])
+            Role.agent.scopes.union([.storesWrite, .connectionsWrite, .testClockWrite, .usersRead, .keysRead])
         case .owner:
             Set(Scope.allCases)
         }

@@ -28,6 +28,11 @@ enum UserStore {
         "SELECT \(unsafe: columns) FROM users WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)"
     }
 
+    /// Whoever it is, and no row for nobody.
+    static func find(_ id: UserID?, tenant: TenantID) -> SQL {
+        "SELECT \(unsafe: columns) FROM users WHERE tenant_id = \(tenant.uuid) AND id = \(id?.uuid)"
+    }
+
     static func lock(_ id: UserID, tenant: TenantID) -> SQL {
         "SELECT \(unsafe: columns) FROM users WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid) FOR UPDATE"
     }

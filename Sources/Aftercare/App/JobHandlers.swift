@@ -8,6 +8,7 @@ enum JobHandlers {
             RunWorkflows(environment: environment).handler,
             RunDueWorkflow(environment: environment).handler,
             DeliverMessage(environment, transport: transport).handler,
+            AnnounceTicket(environment: environment).handler,
             AdvanceTestClock(environment: environment).handler,
             SweepExpired(environment: environment).handler,
         ]

@@ -16,6 +16,7 @@ enum Routes {
             OrderRoutes(environment: environment).routes,
             AutomationRoutes(environment: environment).routes,
             MessageRoutes(environment: environment).routes,
+            TicketRoutes(environment: environment).routes,
             OperationRoutes(environment: environment).routes,
         ].flatMap { $0 }
     }

@@ -147,8 +147,8 @@ enum AutomationStore {
 
     static func store(_ origin: Origin) -> SQL {
         """
-        SELECT tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from, version,
-               created_at, updated_at
+        SELECT tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from,
+               escalation_email, version, created_at, updated_at
           FROM stores
          WHERE tenant_id = \(origin.tenant)
            AND id = (SELECT store_id
@@ -171,12 +171,25 @@ enum AutomationStore {
         """
     }
 
-    /// The effects this order has had.
+    /// The kinds of the order's tickets that nobody has closed.
+    static func openTickets(_ origin: Origin) -> SQL {
+        """
+        SELECT kind
+          FROM tickets
+         WHERE tenant_id = \(origin.tenant) AND state <> 'closed'
+           AND order_id = (SELECT \(unsafe: origin.order)
+                             FROM \(unsafe: origin.table)
+                            WHERE tenant_id = \(origin.tenant) AND \(unsafe: origin.key) = \(origin.id))
+         ORDER BY kind
+        """
+    }
+
+    /// What was sent to this order's customer, by effect key.
     static func sent(_ origin: Origin) -> SQL {
         """
         SELECT effect_key
           FROM messages
-         WHERE tenant_id = \(origin.tenant)
+         WHERE tenant_id = \(origin.tenant) AND class <> 'internal'
            AND order_id = (SELECT \(unsafe: origin.order)
                              FROM \(unsafe: origin.table)
                             WHERE tenant_id = \(origin.tenant) AND \(unsafe: origin.key) = \(origin.id))

@@ -73,10 +73,22 @@ extension Question {
         if demands(.notRefunded), facts.isPaymentUnknown { return .paymentStatusUnknown }
         // Whatever its conditions say, a message needs somebody to go to.
         if !facts.hasEmail { return .noEmail }
+        if demands(.noOpenTicket), workflow.definition.messageClass == .followUp, !facts.openTickets.isEmpty {
+            return .ticketOpen
+        }
         if workflow.definition.trigger == .delivered, facts.parcel(trigger.episode)?.isDelivered != true {
             return .notDelivered
         }
         return nil
+    }
+
+    /// Whether a person has to look because of it: the facts themselves leave open what is true.
+    private func escalation(for reason: DeclineReason) -> Ticket.Kind? {
+        switch reason {
+        case .orderIncomplete, .paymentStatusUnknown: .unknownOrderData
+        case .notDelivered where facts.parcel(trigger.episode)?.isUnknown == true: .unknownOrderData
+        default: nil
+        }
     }
 
     private func demands(_ condition: Workflow.Condition) -> Bool { workflow.definition.conditions.contains(condition) }
@@ -124,7 +136,7 @@ extension Question {
     // MARK: Its time has come
 
     fileprivate func act(_ notAfter: Instant?) -> Plan {
-        if let reason = presentObstacle { return .decline(reason) }
+        if let reason = presentObstacle { return .decline(reason, escalating: escalation(for: reason)) }
         if let notAfter, now > notAfter { return .decline(.expired) }
         if let end = endOfQuiet(at: now) {
             if let notAfter, end > notAfter { return .decline(.expired) }

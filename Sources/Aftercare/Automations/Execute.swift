@@ -29,8 +29,9 @@ struct Execute {
                 continue
             }
             transaction.add(RunStore.insert(run, evidence, tenant: store.tenant))
-            guard run.outcome == .acted, case .act(let effects, _) = plan else { continue }
-            for effect in effects {
+            // What is shadowed causes nothing, and what is off has nothing to cause.
+            guard question.workflow.rollout == .live else { continue }
+            for effect in plan.effects {
                 switch effect {
                 case .schedule(let due):
                     transaction.add(schedule(due, for: question))
@@ -39,6 +40,12 @@ struct Execute {
                     transaction.add(MessageStore.insert(message, tenant: store.tenant))
                     transaction.add(MessageStore.insert(request, of: message, tenant: store.tenant))
                     jobs.append(JobStore.enqueue(delivery(of: message), now: now))
+                case .escalate(let kind, let about):
+                    let escalation = Escalation(kind, about: about, question, reason: run.reason, run: run.id)
+                    for statement in EscalationStore.open(escalation, tenant: store.tenant, now: now) {
+                        transaction.add(statement)
+                    }
+                    jobs.append(EscalationStore.announce(escalation, tenant: store.tenant, now: now))
                 }
             }
         }

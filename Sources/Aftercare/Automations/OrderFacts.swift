@@ -13,6 +13,7 @@ struct OrderFacts: Hashable, Sendable {
         let deliveredAt: Instant?
 
         var isDelivered: Bool { status == "delivered" }
+        var isUnknown: Bool { status == "unknown" }
     }
 
     let order: OrderID
@@ -30,6 +31,8 @@ struct OrderFacts: Hashable, Sendable {
     let parcels: [Parcel]
     /// The effect keys of what was sent for this order before.
     let sent: Set<String>
+    /// The kinds of the tickets about it that nobody has closed, sorted.
+    let openTickets: [String]
 
     var isCancelled: Bool { lifecycleStatus == "cancelled" }
     var isDeleted: Bool { lifecycleStatus == "deleted" }
@@ -63,6 +66,7 @@ extension OrderFacts {
                 }
             ),
             "sent": .array(sent.sorted().map { .string($0) }),
+            "open_tickets": .array(openTickets.map { .string($0) }),
         ]
     }
 }

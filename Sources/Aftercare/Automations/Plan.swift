@@ -5,7 +5,8 @@ import Time
 /// The answer to a question: what to do, or the named reason for doing nothing.
 enum Plan: Hashable, Sendable {
     case act([Effect], ActReason)
-    case decline(DeclineReason)
+    /// With an escalation where it is not for a program to decide.
+    case decline(DeclineReason, escalating: Ticket.Kind? = nil)
     /// It is quiet at the recipient's: ask again when it ends. Nothing is decided yet.
     case wait(until: Instant)
 }
@@ -13,6 +14,8 @@ enum Plan: Hashable, Sendable {
 enum Effect: Hashable, Sendable {
     case schedule(DueTime)
     case sendMessage(MessageTemplate, MessageClass)
+    /// Opens a ticket about a part of the order, such as a refund, or adds to the one there is.
+    case escalate(Ticket.Kind, about: String)
 }
 
 /// When something falls due, and how that follows from the local time that was meant.
@@ -47,6 +50,8 @@ enum DeclineReason: String, CaseIterable, Sendable {
     /// Whether it was paid or refunded is said in a word this program does not know.
     case paymentStatusUnknown = "payment_status_unknown"
     case noEmail = "no_email"
+    /// A person is at work on the order: one voice at a time.
+    case ticketOpen = "ticket_open"
     /// The parcel is no longer, or not yet, with the customer.
     case notDelivered = "not_delivered"
     case alreadyScheduled = "already_scheduled"
@@ -55,12 +60,27 @@ enum DeclineReason: String, CaseIterable, Sendable {
 }
 
 extension Plan {
+    /// What an escalation of a declined plan is about: all of the order.
+    static let order = "order"
+
+    /// What is to be done, by a workflow that is live.
+    var effects: [Effect] {
+        switch self {
+        case .act(let effects, _): effects
+        case .decline(_, let escalation): escalation.map { [.escalate($0, about: Self.order)] } ?? []
+        case .wait: []
+        }
+    }
+
     var json: JSON {
         switch self {
         case .act(let effects, let reason):
             ["decision": "act", "reason": .string(reason.rawValue), "effects": .array(effects.map(\.json))]
-        case .decline(let reason):
-            ["decision": "decline", "reason": .string(reason.rawValue)]
+        case .decline(let reason, _):
+            [
+                "decision": "decline", "reason": .string(reason.rawValue),
+                "effects": .array(effects.map(\.json)),
+            ]
         case .wait(let until):
             ["decision": "wait", "until": .instant(until)]
         }
@@ -84,6 +104,8 @@ extension Effect {
                 "kind": "send_message", "template": .string(template.rawValue),
                 "class": .string(messageClass.rawValue),
             ]
+        case .escalate(let kind, let about):
+            ["kind": "escalate", "ticket_kind": .string(kind.rawValue), "about": .string(about)]
         }
     }
 }

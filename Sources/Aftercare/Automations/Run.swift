@@ -52,7 +52,7 @@ extension Run {
         case .act(_, let reason):
             outcome = question.workflow.rollout == .shadow ? .shadowed : .acted
             self.reason = reason.rawValue
-        case .decline(let reason):
+        case .decline(let reason, _):
             outcome = .declined
             self.reason = reason.rawValue
         case .wait:

@@ -42,11 +42,19 @@ struct RunDueWorkflow {
             AutomationStore.policy(origin),
             AutomationStore.parcels(origin),
             AutomationStore.sent(origin),
+            AutomationStore.openTickets(origin),
             AutomationStore.due(job.subject, tenant: job.tenant)
         )
         try JobStore.requireFinished(rows[0])
-        guard let due = rows[7].first,
-            let known = try Known(order: rows[2], store: rows[3], policy: rows[4], parcels: rows[5], sent: rows[6])
+        guard let due = rows[8].first,
+            let known = try Known(
+                order: rows[2],
+                store: rows[3],
+                policy: rows[4],
+                parcels: rows[5],
+                sent: rows[6],
+                tickets: rows[7]
+            )
         else { return }
         let trigger = try Trigger.due(
             schedule: due("schedule_id"),

@@ -23,14 +23,22 @@ struct RunWorkflows {
                 AutomationStore.policy(origin),
                 AutomationStore.parcels(origin),
                 AutomationStore.sent(origin),
+                AutomationStore.openTickets(origin),
                 AutomationStore.fact(job.subject, tenant: job.tenant),
                 AutomationStore.triggered(by: job.subject, tenant: job.tenant)
             )
             try JobStore.requireFinished(rows[0])
-            guard let trigger = try rows[7].first.map(Trigger.init(fact:)),
-                let known = try Known(order: rows[2], store: rows[3], policy: rows[4], parcels: rows[5], sent: rows[6])
+            guard let trigger = try rows[8].first.map(Trigger.init(fact:)),
+                let known = try Known(
+                    order: rows[2],
+                    store: rows[3],
+                    policy: rows[4],
+                    parcels: rows[5],
+                    sent: rows[6],
+                    tickets: rows[7]
+                )
             else { return }
-            let decisions = try rows[8].map { row in
+            let decisions = try rows[9].map { row in
                 let workflow = try AutomationStore.decodeVersion(row)
                 let question = try known.question(trigger, workflow, isScheduled: row("is_scheduled"), now: now)
                 return (question, decide(question))
@@ -57,7 +65,7 @@ struct Known {
     private let facts: OrderFacts
 
     /// Nil where the order, its store or the store's policy is gone.
-    init?(order: Rows, store: Rows, policy: Rows, parcels: Rows, sent: Rows) throws {
+    init?(order: Rows, store: Rows, policy: Rows, parcels: Rows, sent: Rows, tickets: Rows) throws {
         guard let order = order.first, let store = store.first, let policy = policy.first else { return nil }
         self.store = try TenantStore.decode(store)
         self.policy = try PolicyStore.decode(policy)
@@ -82,7 +90,8 @@ struct Known {
                     deliveredAt: row("delivered_at")
                 )
             },
-            sent: Set(sent.decode(String.self))
+            sent: Set(sent.decode(String.self)),
+            openTickets: tickets.decode(String.self)
         )
     }
 

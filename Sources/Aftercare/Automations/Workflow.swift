@@ -26,6 +26,8 @@ struct Workflow: Hashable, Sendable {
         case notCancelled = "not_cancelled"
         case notRefunded = "not_refunded"
         case hasEmail = "has_email"
+        /// For follow-ups only: a ticket never silences what a customer has a right to.
+        case noOpenTicket = "no_open_ticket"
     }
 
     enum Action: Hashable, Sendable {
@@ -68,12 +70,23 @@ struct WorkflowVersion: Hashable, Sendable {
 
 extension Workflow {
     init(_ document: inout FieldReader) throws(FieldErrors) {
-        (trigger, schedule, conditions, action, messageClass, charter) = try document.finish(
+        let conditions: [Condition]? = document.required(
+            "conditions",
+            .array(count: 0...Condition.allCases.count, of: .choice())
+        )
+        let messageClass: MessageClass? = document.required("class", .choice())
+        if messageClass == .internal {
+            document.report("class", .unknownValue, "must be transactional or follow_up")
+        }
+        if messageClass == .transactional, conditions?.contains(.noOpenTicket) == true {
+            document.report("conditions", .unknownValue, "no_open_ticket is for follow-ups only")
+        }
+        (trigger, schedule, self.conditions, action, self.messageClass, charter) = try document.finish(
             document.required("trigger", .trigger),
             document.required("schedule", .schedule),
-            document.required("conditions", .array(count: 0...Condition.allCases.count, of: .choice())),
+            conditions,
             document.required("action", .action),
-            document.required("class", .choice()),
+            messageClass,
             document.required("charter", .object(Charter.init))
         )
     }

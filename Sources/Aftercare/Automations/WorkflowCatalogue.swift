@@ -22,7 +22,7 @@ enum WorkflowCatalogue {
         Workflow(
             trigger: .delivered,
             schedule: .byPolicy,
-            conditions: [.notCancelled, .notRefunded, .hasEmail],
+            conditions: [.notCancelled, .notRefunded, .hasEmail, .noOpenTicket],
             action: .sendMessage(template: .followUp),
             messageClass: .followUp,
             charter: Workflow.Charter(

@@ -31,6 +31,7 @@ struct DemoStore: Sendable {
             mode: .sandbox,
             testClock: nil,
             mailFrom: "help@demo.example",
+            escalationEmail: "care@demo.example",
             version: 1,
             createdAt: now,
             updatedAt: now

@@ -6,6 +6,8 @@ import Time
 enum MessageClass: String, CaseIterable, Sendable {
     case transactional
     case followUp = "follow_up"
+    /// To the store's own people. No quiet hours hold it back, and no customer's consent is asked.
+    case `internal`
 }
 
 /// The texts this program can send.

@@ -10,8 +10,8 @@ enum ScheduleStore {
     /// `FOR UPDATE`: that would wait for, and hold up, every row that names the store.
     static func lockClock(_ store: StoreID, tenant: TenantID) -> SQL {
         """
-        SELECT tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from, version,
-               created_at, updated_at
+        SELECT tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from,
+               escalation_email, version, created_at, updated_at
           FROM stores
          WHERE tenant_id = \(tenant.uuid) AND id = \(store.uuid)
            FOR NO KEY UPDATE

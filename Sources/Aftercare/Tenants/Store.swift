@@ -19,6 +19,8 @@ struct Store: Sendable {
     /// A sandbox store's own time, once it has been advanced.
     var testClock: Instant?
     var mailFrom: String?
+    /// Who is told by mail when a person is needed; nobody where absent.
+    var escalationEmail: String?
     var version: Int64
     let createdAt: Instant
     var updatedAt: Instant

@@ -26,16 +26,18 @@ struct StoreRoutes {
         let locale: String
         let mode: Store.Mode
         let mailFrom: String?
+        let escalationEmail: String?
 
         init(_ body: inout FieldReader) throws(FieldErrors) {
-            (name, platform, zone, currency, locale, mode, mailFrom) = try body.finish(
+            (name, platform, zone, currency, locale, mode, mailFrom, escalationEmail) = try body.finish(
                 body.required("name", .string(1...200)),
                 body.required("platform", .choice()),
                 body.required("time_zone", .zone),
                 body.required("currency", .currency),
                 body.optional("locale", .locale).map { $0 ?? "en" },
                 body.optional("mode", .choice()).map { $0 ?? .live },
-                body.optional("mail_from", .mailAddress)
+                body.optional("mail_from", .mailAddress),
+                body.optional("escalation_email", .mailAddress)
             )
         }
     }
@@ -59,6 +61,7 @@ struct StoreRoutes {
                 mode: new.mode,
                 testClock: nil,
                 mailFrom: new.mailFrom,
+                escalationEmail: new.escalationEmail,
                 version: 1,
                 createdAt: now,
                 updatedAt: now
@@ -90,13 +93,15 @@ struct StoreRoutes {
         let zone: Zone?
         let locale: String?
         let mailFrom: Patch<String>
+        let escalationEmail: Patch<String>
 
         init(_ body: inout FieldReader) throws(FieldErrors) {
-            (name, zone, locale, mailFrom) = try body.finish(
+            (name, zone, locale, mailFrom, escalationEmail) = try body.finish(
                 body.change("name", .string(1...200)),
                 body.change("time_zone", .zone),
                 body.change("locale", .locale),
-                body.patch("mail_from", .mailAddress)
+                body.patch("mail_from", .mailAddress),
+                body.patch("escalation_email", .mailAddress)
             )
         }
     }
@@ -113,6 +118,7 @@ struct StoreRoutes {
             store.zone = changes.zone ?? store.zone
             store.locale = changes.locale ?? store.locale
             store.mailFrom = changes.mailFrom.applied(to: store.mailFrom)
+            store.escalationEmail = changes.escalationEmail.applied(to: store.escalationEmail)
             store.version += 1
             store.updatedAt = environment.clock.now()
             transaction.add(TenantStore.update(store))
@@ -130,6 +136,7 @@ struct StoreRoutes {
         object.member("mode", store.mode.rawValue)
         object.member("test_clock", store.testClock)
         object.member("mail_from", store.mailFrom)
+        object.member("escalation_email", store.escalationEmail)
         object.member("version", store.version)
         object.member("created_at", store.createdAt)
         object.member("updated_at", store.updatedAt)

@@ -17,16 +17,17 @@ enum TenantStore {
     static func insert(_ store: Store) -> SQL {
         """
         INSERT INTO stores (tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from,
-                            version, created_at, updated_at)
+                            escalation_email, version, created_at, updated_at)
              VALUES (\(store.tenant.uuid), \(store.id.uuid), \(store.name), \(store.platform.rawValue),
                      \(store.zone.identifier), \(store.currency), \(store.locale), \(store.mode.rawValue),
-                     \(store.testClock), \(store.mailFrom), \(store.version), \(store.createdAt), \(store.updatedAt))
+                     \(store.testClock), \(store.mailFrom), \(store.escalationEmail), \(store.version), \(store.createdAt),
+                     \(store.updatedAt))
         """
     }
 
     private static let columns = """
-        tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from, version, created_at,
-        updated_at
+        tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from, escalation_email,
+        version, created_at, updated_at
         """
 
     static func store(_ id: StoreID, tenant: TenantID) -> SQL {
@@ -59,7 +60,8 @@ enum TenantStore {
         """
         UPDATE stores
            SET name = \(store.name), time_zone = \(store.zone.identifier), locale = \(store.locale),
-               mail_from = \(store.mailFrom), version = \(store.version), updated_at = \(store.updatedAt)
+               mail_from = \(store.mailFrom), escalation_email = \(store.escalationEmail), version = \(store.version),
+               updated_at = \(store.updatedAt)
          WHERE tenant_id = \(store.tenant.uuid) AND id = \(store.id.uuid)
         """
     }
@@ -81,6 +83,7 @@ enum TenantStore {
             mode: mode,
             testClock: row("test_clock"),
             mailFrom: row("mail_from"),
+            escalationEmail: row("escalation_email"),
             version: row("version"),
             createdAt: row("created_at"),
             updatedAt: row("updated_at")

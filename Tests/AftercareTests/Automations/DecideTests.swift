@@ -9,10 +9,17 @@ import Time
 @Suite struct `Decisions` {
     struct Spoiled: Sendable, CustomTestStringConvertible {
         let reason: DeclineReason
+        /// What a person is asked about, when it is due.
+        let escalation: Ticket.Kind?
         let edit: @Sendable (inout QuestionExample) -> Void
 
-        init(_ reason: DeclineReason, _ edit: @escaping @Sendable (inout QuestionExample) -> Void) {
+        init(
+            _ reason: DeclineReason,
+            _ escalation: Ticket.Kind? = nil,
+            _ edit: @escaping @Sendable (inout QuestionExample) -> Void
+        ) {
             self.reason = reason
+            self.escalation = escalation
             self.edit = edit
         }
 
@@ -32,10 +39,12 @@ import Time
 
     /// What may be otherwise when the time has come: declined only then.
     private static let passing = [
-        Spoiled(.orderIncomplete) { $0.isComplete = false },
-        Spoiled(.paymentStatusUnknown) { $0.financialStatus = "unknown" },
+        Spoiled(.orderIncomplete, .unknownOrderData) { $0.isComplete = false },
+        Spoiled(.paymentStatusUnknown, .unknownOrderData) { $0.financialStatus = "unknown" },
         Spoiled(.noEmail) { $0.hasEmail = false },
+        Spoiled(.ticketOpen) { $0.openTickets = ["question"] },
         Spoiled(.notDelivered) { $0.parcelStatus = nil },
+        Spoiled(.notDelivered, .unknownOrderData) { $0.parcelStatus = "unknown" },
         Spoiled(.notDelivered) { $0.parcelStatus = "returning" },
         Spoiled(.notDelivered) { $0.parcelStatus = "in_transit" },
     ]
@@ -74,7 +83,8 @@ import Time
 
     @Test(arguments: lasting + passing + onlyWhenDue)
     func `what is due is declined by name`(_ spoiled: Spoiled) throws {
-        #expect(decide(try QuestionExample.due(spoiled.edit)) == .decline(spoiled.reason))
+        let plan = decide(try QuestionExample.due(spoiled.edit))
+        #expect(plan == .decline(spoiled.reason, escalating: spoiled.escalation))
     }
 
     @Test(arguments: passing)
@@ -113,6 +123,28 @@ import Time
         #expect(decide(notice) == .act([.sendMessage(.followUp, .transactional)], .due))
     }
 
+    @Test func `a ticket holds back a follow-up and never a notice`() throws {
+        let notice = try QuestionExample.due {
+            $0.openTickets = ["damaged_goods"]
+            $0.messageClass = .transactional
+        }
+        #expect(decide(notice) == .act([.sendMessage(.followUp, .transactional)], .due))
+        let careless = try QuestionExample.due { ($0.openTickets, $0.conditions) = (["damaged_goods"], []) }
+        #expect(decide(careless) == .act([.sendMessage(.followUp, .followUp)], .due))
+    }
+
+    @Test func `what a person is asked is part of the plan`() throws {
+        let plan = decide(try QuestionExample.due { $0.financialStatus = "unknown" })
+        #expect(plan.effects == [.escalate(.unknownOrderData, about: "order")])
+        #expect(
+            plan.json == [
+                "decision": "decline", "reason": "payment_status_unknown",
+                "effects": [["kind": "escalate", "ticket_kind": "unknown_order_data", "about": "order"]],
+            ]
+        )
+        #expect(decide(try QuestionExample.due { $0.hasEmail = false }).json["effects"] == [])
+    }
+
     @Test func `another parcel of the order is another episode`() throws {
         let question = try QuestionExample.due()
         #expect(question.effectKey == QuestionExample.key)
@@ -140,6 +172,7 @@ import Time
             parcelStatus: some([nil, "lost", "in_transit"], "delivered"),
             isSent: some([true], false),
             isScheduled: some([true], false),
+            openTickets: some([["question"], ["question", "refund_failed"]], []),
             rollout: some(Workflow.Rollout.allCases, .live),
             schedule: some([.own(days: 0, localTime: .midnight), .own(days: 60, localTime: .hour(23))], .byPolicy),
             quietHours: some([nil], Policy.initial.quietHours)
@@ -168,7 +201,10 @@ import Time
                 #expect(try due.instant >= .at(example.happenedAt))
                 #expect(example.quietHours?.end(ifQuietAt: due.instant, in: question.zone) == nil)
                 #expect(question.now <= due.notAfter)
+            case .escalate:
+                Issue.record("nothing that can be acted upon is escalated")
             case .sendMessage:
+                #expect(example.openTickets.isEmpty)
                 #expect(!example.isFact && example.hasEmail && example.isComplete)
                 #expect(example.quietHours?.end(ifQuietAt: question.now, in: question.zone) == nil)
             }

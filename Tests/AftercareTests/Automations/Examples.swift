@@ -27,12 +27,16 @@ struct QuestionExample {
     var parcelStatus: String? = "delivered"
     var isSent = false
     var isScheduled = false
+    var openTickets: [String] = []
 
     var rollout = Workflow.Rollout.live
     var schedule = Workflow.Schedule.byPolicy
     var conditions = Workflow.Condition.allCases
     var messageClass = MessageClass.followUp
     var quietHours = Policy.initial.quietHours
+
+    var order = Self.order
+    var workflow = Self.workflow
 
     static let order = OrderID(UUID(bits: 7))
     static let workflow = WorkflowID(UUID(bits: 9))
@@ -61,7 +65,7 @@ struct QuestionExample {
                 ? .fact(id: id, kind: kind, episode: Self.episode, happenedAt: happenedAt)
                 : .due(schedule: id, episode: Self.episode, notAfter: try notAfter.map(Instant.at)),
             facts: OrderFacts(
-                order: Self.order,
+                order: order,
                 number: "#1001",
                 isComplete: isComplete,
                 isHistorical: isHistorical,
@@ -74,11 +78,12 @@ struct QuestionExample {
                 parcels: parcelStatus.map {
                     [OrderFacts.Parcel(externalID: Self.episode, status: $0, deliveredAt: happenedAt)]
                 } ?? [],
-                sent: isSent ? [Self.key] : []
+                sent: isSent ? [Self.key] : [],
+                openTickets: openTickets
             ),
             isScheduled: isScheduled,
             workflow: WorkflowVersion(
-                id: Self.workflow,
+                id: workflow,
                 version: 1,
                 rollout: rollout,
                 definition: Workflow(

@@ -46,6 +46,9 @@ import Time
             ("action", ["send_message": ["template": "poem"]], "#/action/send_message/template"),
             ("action", ["refund": true], "#/action/refund"),
             ("class", "marketing", "#/class"),
+            ("class", "internal", "#/class"),
+            // A ticket silences no notice: the ready-made conditions hold `no_open_ticket`.
+            ("class", "transactional", "#/conditions"),
             ("charter", ["goal": "", "owner": "me"], "#/charter/goal"),
             ("mood", "good", "#/mood"),
         ] as [(String, JSON?, String)]

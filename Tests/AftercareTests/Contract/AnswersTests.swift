@@ -87,6 +87,7 @@ import Time
     @Test func `to every read fit the specification`() async throws {
         let tenant = try await walked()
         _ = try await tenant.send("POST", "/v1/api-keys", ["name": "One to be listed", "scopes": ["stores:read"]])
+        for _ in 0..<2 { _ = try await tenant.openTicket([("body", "To be listed.")]) }
         let operation = try await tenant.rows("SELECT id FROM operations WHERE tenant_id = \(tenant.id.uuid)")
         var ids = ["operation_id": OperationID(try #require(try operation.first?("id", as: UUID.self))).description]
         var checked: Set<String> = []
@@ -109,7 +110,7 @@ import Time
         }
         #expect(checked.count == reads.count)
         let versioned = ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"]
-        for name in versioned + ["workflows/{workflow_id}"] {
+        for name in versioned + ["workflows/{workflow_id}", "tickets/{ticket_id}"] {
             _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
         }
         // Both kinds of runs and plans.
@@ -195,6 +196,33 @@ import Time
         #expect(faultsOfKept.isEmpty)
         #expect(kept.status == 200)
         _ = try await check(tenant, hook, [:], [:], gives: 401)
+    }
+
+    @Test func `about tickets fit the specification`() async throws {
+        let tenant = try await walked()
+        let order = try #require(try await tenant.list("/v1/orders").first?["id"])
+        let new: JSON = [
+            "store_id": .string(tenant.store.description), "subject": "S", "kind": "charge_dispute", "order_id": order,
+            "customer_email": "a@b.example", "priority": nil,
+        ]
+        let key = [("Idempotency-Key", "ticket")]
+        for _ in 0..<2 { _ = try await check(tenant, "POST /v1/tickets", [:], new, headers: key, gives: 201) }
+        _ = try await check(tenant, "POST /v1/tickets", [:], ["subject": ""], gives: 422)
+        let id = ["ticket_id": try #require(try await tenant.list("/v1/tickets").first?["id"]?.stringValue)]
+        let (one, close) = ("/v1/tickets/{ticket_id}", "POST /v1/tickets/{ticket_id}/close")
+        let mine: JSON = ["assignee_id": .string(tenant.demo.owner.description), "state": "pending"]
+        _ = try await check(tenant, "PATCH \(one)", id, mine, headers: [("If-Match", "\"v1\"")], gives: 200)
+        _ = try await check(tenant, "PATCH \(one)", id, mine, headers: [("If-Match", "\"v1\"")], gives: 412)
+        _ = try await check(tenant, "POST \(one)/comments", id, ["body": "B"], gives: 201)
+        _ = try await check(tenant, "POST \(one)/reopen", id, [:], gives: 409)
+        _ = try await check(tenant, close, id, ["comment": "C"], headers: [("If-Match", "\"v1\"")], gives: 412)
+        _ = try await check(tenant, close, id, ["comment": "C"], gives: 200)
+        _ = try await check(tenant, close, id, ["comment": nil], gives: 409)
+        _ = try await check(tenant, "POST \(one)/reopen", id, [:], gives: 200)
+        _ = try await check(tenant, "GET \(one)", id, gives: 200)
+        let query = "?order_id=\(order.stringValue ?? "")&state=open&assignee_id=\(tenant.demo.owner)"
+        #expect(try await check(tenant, "GET /v1/tickets", query: query, gives: 200)["data"]?.arrayValue?.count == 1)
+        _ = try await check(tenant, "GET /v1/tickets", query: "?state=none", gives: 400)
     }
 
     @Test func `that refuse fit the specification`() async throws {

@@ -30,6 +30,7 @@ import Testing
         ("WorkflowCondition", words(Workflow.Condition.self)),
         ("WorkflowRollout", words(Workflow.Rollout.self)),
         ("MessageClass", words(MessageClass.self)),
+        ("WorkflowClass", words(MessageClass.self).filter { $0 != MessageClass.internal.rawValue }),
         ("MessageTemplate", words(MessageTemplate.self)),
         ("Trigger", words(Workflow.FactKind.self).map { "fact:\($0)" } + ["schedule:follow_up"]),
         ("RunOutcome", words(Run.Outcome.self)),
@@ -37,6 +38,11 @@ import Testing
         ("DeclineReason", words(DeclineReason.self)),
         ("MessageState", words(Message.State.self)),
         ("AttemptOutcome", words(Message.Attempt.Outcome.self)),
+        ("TicketState", words(Ticket.State.self)),
+        ("TicketPriority", words(Ticket.Priority.self)),
+        ("TicketKind", words(Ticket.Kind.self)),
+        ("TicketNotification", words(Ticket.Notification.self)),
+        ("TicketAction", words(Ticket.Event.Action.self)),
         ("OperationKind", words(Operation.Kind.self)),
         ("OperationState", words(Operation.State.self)),
     ]
@@ -63,7 +69,9 @@ import Testing
             ("StoreId", StoreKind.prefix), ("ConnectionId", ConnectionKind.prefix),
             ("InboundEventId", InboundEventKind.prefix), ("OrderId", OrderKind.prefix),
             ("ShipmentId", ShipmentKind.prefix), ("WorkflowId", WorkflowKind.prefix), ("RunId", RunKind.prefix),
-            ("MessageId", MessageKind.prefix), ("OperationId", OperationKind.prefix),
+            ("MessageId", MessageKind.prefix), ("TicketId", TicketKind.prefix),
+            ("TicketCommentId", TicketCommentKind.prefix), ("TicketEventId", TicketEventKind.prefix),
+            ("OperationId", OperationKind.prefix),
         ]
         for (schema, prefix) in prefixes {
             let pattern = try specification.value(at: "#/components/schemas/\(schema)")["pattern"]?.stringValue

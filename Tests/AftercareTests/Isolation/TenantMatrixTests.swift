@@ -30,9 +30,11 @@ import Testing
                 "connection_id": tenant.demo.connection.description,
                 "api_key_id": try #require(key["id"]?.stringValue),
             ]
+            _ = try await tenant.openTicket([("body", "Between us.")])
             let lists = [
                 "order_id": "/v1/orders", "event_id": "/v1/inbound-events", "run_id": "/v1/runs",
                 "message_id": "/v1/messages", "workflow_id": "/v1/workflows",
+                "ticket_id": "/v1/tickets",
             ]
             for (name, path) in lists {
                 ids[name] = try #require(try await tenant.get(path)["data"]?[0]?["id"]?.stringValue, "\(path)")
@@ -80,6 +82,8 @@ import Testing
         switch (route.method, route.template.description) {
         case (.post, "/v1/stores/{store_id}/test-clock/advance"): ["to": "2027-09-01T00:00:00.000Z"]
         case (.post, "/v1/connections/{connection_id}/rotate-secret"): ["secret": "a-secret-of-somebody-else"]
+        case (.post, "/v1/tickets/{ticket_id}/comments"): ["body": "Taken over"]
+        case (.patch, "/v1/tickets/{ticket_id}"): ["subject": "Taken over"]
         case (.post, _): [:]
         case (.patch, _): ["name": "Taken over"]
         default: nil
@@ -125,7 +129,10 @@ import Testing
         let other = try await victim.tenant.addStore()
         let token = try await victim.tenant.key(Scope.allCases, store: other)
         let marks = [victim.tenant.store.description, victim.ids["order_id"], victim.ids["run_id"]].compactMap { $0 }
-        for path in ["stores", "orders", "runs", "messages", "inbound-events", "workflows", "connections"] {
+        let lists = [
+            "stores", "orders", "runs", "messages", "inbound-events", "workflows", "connections", "tickets",
+        ]
+        for path in lists {
             for text in [
                 try await stranger.get("/v1/\(path)").json.serialized,
                 try await victim.tenant.get("/v1/\(path)", as: token).json.serialized,
@@ -139,7 +146,7 @@ import Testing
         let victim = try await Victim.make()
         let stranger = try await TestTenant.make()
         let order = try #require(victim.ids["order_id"])
-        for path in ["runs", "messages", "inbound-events"] {
+        for path in ["runs", "messages", "inbound-events", "tickets"] {
             #expect(try await stranger.get("/v1/\(path)?order_id=\(order)")["data"] == [])
         }
         #expect(try await stranger.get("/v1/orders?store_id=\(victim.tenant.store)")["data"] == [])

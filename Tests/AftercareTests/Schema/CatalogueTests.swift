@@ -274,7 +274,8 @@ extension CatalogueTests {
             name: "what is a record is only added to",
             offenders: """
                 SELECT format('%s: %s %s', role, privilege, name)
-                  FROM unnest(ARRAY['runs', 'facts', 'policies', 'workflow_versions', 'tracking_events', 'fired']) AS name,
+                  FROM unnest(ARRAY['runs', 'facts', 'policies', 'workflow_versions', 'tracking_events', 'fired',
+                                    'ticket_comments', 'ticket_events']) AS name,
                        unnest(ARRAY['aftercare_app', 'aftercare_worker']) AS role,
                        unnest(ARRAY['UPDATE', 'DELETE', 'TRUNCATE']) AS privilege
                  WHERE has_table_privilege(role, name, privilege)

@@ -25,9 +25,20 @@ import Testing
         #expect(changed["version"] == 2)
         #expect(changed["time_zone"] == "Europe/Berlin")
         #expect(try await tenant.send("PATCH", location, ["mail_from": nil])["mail_from"] == .null)
+        #expect(created["escalation_email"] == .null)
+        let told = try await tenant.send("PATCH", location, ["escalation_email": "care@example.test"])
+        #expect(told["escalation_email"] == "care@example.test")
+        #expect(try await tenant.get(location)["escalation_email"] == "care@example.test")
+        for email in ["nobody", "a@b\r\nBcc: c", 7] as [JSON] {
+            let refused = try await tenant.send("PATCH", location, ["escalation_email": email])
+            #expect(refused.status == 422 && refused.pointers == ["#/escalation_email"])
+        }
+        #expect(try await tenant.send("PATCH", location, ["escalation_email": nil])["escalation_email"] == .null)
+        let other = try await tenant.send("POST", "/v1/stores", body.with("escalation_email", "care@example.test"))
+        #expect(other["escalation_email"] == "care@example.test")
         #expect(try await tenant.send("PATCH", location, ["name": nil]).pointers == ["#/name"])
         let list = try await tenant.get("/v1/stores")
-        #expect(list["data"]?.arrayValue?.count == 2)
+        #expect(list["data"]?.arrayValue?.count == 3)
     }
 
     @Test func `an update of another version is refused`() async throws {
