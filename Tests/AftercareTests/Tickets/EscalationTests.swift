@@ -25,6 +25,14 @@ import Testing
         return id
     }
 
+    private func question(_ tenant: TestTenant, about order: OrderID) async throws -> Question {
+        let workflow = try #require(try await tenant.list("/v1/workflows").first?["id"]?.stringValue)
+        return try QuestionExample.due {
+            $0.order = order
+            $0.workflow = WorkflowID(workflow) ?? $0.workflow
+        }
+    }
+
     @Test(arguments: [(Message.State.unknown, "message_unknown"), (.failed, "message_failed")])
     func `a message that did not surely arrive opens a ticket, and a person is told`(
         _ state: Message.State,
@@ -129,11 +137,7 @@ import Testing
     @Test func `a plan may act and escalate, once for each part of an order`() async throws {
         let tenant = try await TestTenant.make()
         let order = try await tenant.deliveredOrder()
-        let workflow = try #require(try await tenant.list("/v1/workflows").first?["id"]?.stringValue)
-        let question = try QuestionExample.due {
-            $0.order = order
-            $0.workflow = WorkflowID(workflow) ?? $0.workflow
-        }
+        let question = try await question(tenant, about: order)
         for about in ["r1", "r1", "r2"] {
             try await tenant.execute(question, .act([.escalate(.refundFailed, about: about)], .due))
         }
@@ -147,6 +151,30 @@ import Testing
         #expect(first["comments"]?.arrayValue?.map { $0["author"] } == [runs[2]["id"], runs[1]["id"]])
         #expect(first["subject"] == "A refund failed: order #1001")
         #expect(try await tenant.list("/v1/messages").map { $0["class"] } == ["internal", "internal"])
+    }
+
+    /// Decisions hold the order, messages and people do not: whoever opens a ticket takes the same locks in one order.
+    @Test func `many about one order at once stand in nobody's way`() async throws {
+        let tenant = try await TestTenant.make()
+        let message = try await message(tenant, .unknown)
+        let order = try #require(try await tenant.list("/v1/orders").first?["id"]?.stringValue.flatMap { OrderID($0) })
+        let question = try await question(tenant, about: order)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<12 {
+                group.addTask {
+                    try await tenant.execute(question, .act([.escalate(.refundFailed, about: "\(number % 6)")], .due))
+                }
+                group.addTask { try await tenant.end(message, as: .unknown, attempt: number) }
+                group.addTask { _ = try await tenant.openTicket([("order_id", .string(order.description))]) }
+            }
+            // A deadlock is an error of one of them.
+            try await group.waitForAll()
+        }
+        try await tenant.settle()
+        let tickets = try await tenant.list("/v1/tickets?limit=200")
+        #expect(tickets.count == 12 + 6 + 1)
+        #expect(Set(tickets.compactMap { $0["number"]?.int64Value }).count == tickets.count)
+        #expect(!tickets.contains { $0["notification"] == "waiting" })
     }
 
     @Test func `without an address nobody is told, and the ticket says so`() async throws {

@@ -34,11 +34,15 @@ extension TestTenant {
         try await get("/v1/tickets/\(try #require(id?.stringValue))")
     }
 
-    /// As a worker carries out what was decided.
+    /// As a worker carries out what was decided: the order is held for as long.
     func execute(_ question: Question, _ plan: Plan) async throws {
         let environment = server.environment
         let store = try #require(try await rows(TenantStore.store(store, tenant: id)).first.map(TenantStore.decode))
         try await environment.pool.withTransaction(settings) { transaction in
+            let order = question.facts.order.uuid
+            _ = try await transaction.query(
+                "SELECT id FROM orders WHERE tenant_id = \(id.uuid) AND id = \(order) FOR UPDATE"
+            )
             let customer = Execute.Customer(email: nil, name: nil)
             try Execute(environment: environment, store: store, customer: customer, now: environment.clock.now())
                 .add([(question, plan)], to: transaction)
