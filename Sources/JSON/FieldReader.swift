@@ -143,6 +143,11 @@ public struct FieldReader {
         report(at: location.member(name), code, detail)
     }
 
+    /// Adds an error about something within a member, for rules that concern several: `["items", "0", "quantity"]`.
+    public mutating func report(at path: [String], _ code: FieldError.Code, _ detail: String) {
+        report(at: path.reduce(location) { $0.member($1) }, code, detail)
+    }
+
     /// Unwraps what the getters gave, or throws all errors found, with those for unknown members.
     ///
     /// The arguments are read before the errors are looked at, so the getters can be called in the argument list. A

@@ -5,7 +5,9 @@ enum Scope: String, CaseIterable, Sendable {
     case connectionsRead = "connections:read"
     case connectionsWrite = "connections:write"
     case ordersRead = "orders:read"
+    case ordersWrite = "orders:write"
     case eventsRead = "inbound_events:read"
+    case eventsWrite = "inbound_events:write"
     case workflowsRead = "workflows:read"
     case runsRead = "runs:read"
     case messagesRead = "messages:read"
@@ -44,7 +46,9 @@ enum Role: String, CaseIterable, Sendable {
             Role.viewer.scopes.union([.ticketsWrite])
         // An approver releases other people's changes, which is not there yet.
         case .author, .approver:
-            Role.agent.scopes.union([.storesWrite, .connectionsWrite, .testClockWrite, .usersRead, .keysRead])
+            Role.agent.scopes.union([
+                .storesWrite, .connectionsWrite, .ordersWrite, .eventsWrite, .testClockWrite, .usersRead, .keysRead,
+            ])
         case .owner:
             Set(Scope.allCases)
         }

@@ -14,6 +14,8 @@ enum Routes {
             Receive(environment: environment).routes,
             InboundEventRoutes(environment: environment).routes,
             OrderRoutes(environment: environment).routes,
+            PutOrderRoutes(environment: environment).routes,
+            TimelineRoutes(environment: environment).routes,
             AutomationRoutes(environment: environment).routes,
             MessageRoutes(environment: environment).routes,
             TicketRoutes(environment: environment).routes,

@@ -6,16 +6,72 @@ struct Connection: Sendable {
     enum Provider: String, CaseIterable, Sendable { case shopify }
     enum State: String, CaseIterable, Sendable { case active, disabled }
 
+    /// Why it is disabled.
+    enum StateReason: String, CaseIterable, Sendable {
+        /// The shop took the app out: nothing comes any more until it is put in again.
+        case appUninstalled = "app_uninstalled"
+        case disabledByUser = "disabled_by_user"
+    }
+
     let id: ConnectionID
     let tenant: TenantID
     let store: StoreID
     let provider: Provider
     /// The provider's name for the account, such as `demo.myshopify.com`.
     let account: String
-    var state: State
+    private(set) var state: State
+    private(set) var stateReason: StateReason?
+    /// Nil where it never changed.
+    private(set) var stateChangedAt: Instant?
     var version: Int64
     let createdAt: Instant
     var updatedAt: Instant
+
+    init(
+        id: ConnectionID,
+        tenant: TenantID,
+        store: StoreID,
+        provider: Provider,
+        account: String,
+        state: State,
+        stateReason: StateReason? = nil,
+        stateChangedAt: Instant? = nil,
+        version: Int64,
+        createdAt: Instant,
+        updatedAt: Instant
+    ) {
+        self.id = id
+        self.tenant = tenant
+        self.store = store
+        self.provider = provider
+        self.account = account
+        self.state = state
+        self.stateReason = stateReason
+        self.stateChangedAt = stateChangedAt
+        self.version = version
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+
+    // MARK: In use or not
+
+    /// Puts it to use. True if it was not.
+    mutating func activate(at now: Instant) -> Bool {
+        guard state != .active else { return false }
+        (state, stateReason, stateChangedAt) = (.active, nil, now)
+        return true
+    }
+
+    /// Takes it out of use. True if it was in use; the reason of one that was not stays.
+    mutating func disable(because reason: StateReason, at now: Instant) -> Bool {
+        guard state != .disabled else { return false }
+        (state, stateReason, stateChangedAt) = (.disabled, reason, now)
+        return true
+    }
+
+    /// Whether it was at this time as it is now. A shop that took the app out and put it in again may still tell of the
+    /// former, hours late.
+    func wasTheSame(at instant: Instant) -> Bool { instant >= stateChangedAt ?? createdAt }
 
     /// Where the provider sends its webhooks.
     func webhookURL(_ publicURL: String) -> String { "\(publicURL)/v1/hooks/\(tenant)/\(id)" }

@@ -21,6 +21,13 @@ struct ConnectionRoutes {
             ),
             Route(.get, "/v1/connections/{connection_id}", .holder(of: .connectionsRead), get),
             Route(
+                .patch,
+                "/v1/connections/{connection_id}",
+                .holder(of: .connectionsWrite),
+                body: .mergePatch,
+                update
+            ),
+            Route(
                 .post,
                 "/v1/connections/{connection_id}/rotate-secret",
                 .holder(of: .connectionsWrite),
@@ -100,6 +107,38 @@ struct ConnectionRoutes {
         return call.unlessMatching(version: connection.version, reply)
     }
 
+    private struct Changes {
+        let state: Connection.State?
+
+        init(_ body: inout FieldReader) throws(FieldErrors) {
+            state = try body.finish(body.change("state", .choice(Connection.State.self)))
+        }
+    }
+
+    @Sendable private func update(_ call: Call) async throws -> Reply {
+        let id = try call.id("connection_id", ConnectionKind.self)
+        let changes = try call.decode(Changes.init)
+        return try await environment.access.write(call) { transaction, principal in
+            let rows = try await transaction.query(ConnectionStore.lock(id, tenant: principal.tenant))
+            guard let row = rows[0].first else { throw Problem.notFound }
+            var connection = try ConnectionStore.decode(row)
+            try call.checkMatch(version: connection.version)
+            let now = environment.clock.now()
+            let isChanged =
+                switch changes.state {
+                case .active: connection.activate(at: now)
+                case .disabled: connection.disable(because: .disabledByUser, at: now)
+                case nil: false
+                }
+            if isChanged {
+                connection.version += 1
+                connection.updatedAt = now
+                transaction.add(ConnectionStore.updateState(connection))
+            }
+            return .json(version: connection.version) { write(connection, to: &$0) }
+        }
+    }
+
     private struct Rotation {
         let secret: Secret<[UInt8]>
         let overlap: Duration
@@ -127,6 +166,8 @@ struct ConnectionRoutes {
             let sealed = try environment.masterKey.seal(rotation.secret.reveal(), for: place)
             connection.version += 1
             connection.updatedAt = environment.clock.now()
+            // A new secret is how a shop is connected again.
+            _ = connection.activate(at: connection.updatedAt)
             transaction.add(
                 ConnectionStore.rotate(
                     connection,
@@ -146,6 +187,8 @@ struct ConnectionRoutes {
         object.member("provider", connection.provider.rawValue)
         object.member("account", connection.account)
         object.member("state", connection.state.rawValue)
+        object.member("state_reason", connection.stateReason?.rawValue)
+        object.member("state_changed_at", connection.stateChangedAt)
         object.member("webhook_url", connection.webhookURL(environment.publicURL))
         object.member("version", connection.version)
         object.member("created_at", connection.createdAt)

@@ -20,7 +20,8 @@ enum ConnectionStore {
     }
 
     private static let columns = """
-        tenant_id, id, store_id, provider, account, state, version, created_at, updated_at
+        tenant_id, id, store_id, provider, account, state, state_reason, state_changed_at, version, created_at,
+        updated_at
         """
 
     static func connection(_ id: ConnectionID, tenant: TenantID) -> SQL {
@@ -53,21 +54,37 @@ enum ConnectionStore {
         """
         UPDATE connections
            SET secret = \(Bytea(secret)), previous_secret = \(Bytea(previous)), previous_secret_until = \(end),
-               version = \(connection.version), updated_at = \(connection.updatedAt)
+               state = \(connection.state.rawValue), state_reason = \(connection.stateReason?.rawValue),
+               state_changed_at = \(connection.stateChangedAt), version = \(connection.version),
+               updated_at = \(connection.updatedAt)
+         WHERE tenant_id = \(connection.tenant.uuid) AND id = \(connection.id.uuid)
+        """
+    }
+
+    static func updateState(_ connection: Connection) -> SQL {
+        """
+        UPDATE connections
+           SET state = \(connection.state.rawValue), state_reason = \(connection.stateReason?.rawValue),
+               state_changed_at = \(connection.stateChangedAt), version = \(connection.version),
+               updated_at = \(connection.updatedAt)
          WHERE tenant_id = \(connection.tenant.uuid) AND id = \(connection.id.uuid)
         """
     }
 
     static func decode(_ row: Row) throws -> Connection {
-        let (tenant, id, store, provider, account, state, version, createdAt, updatedAt):
+        let (tenant, id, store, provider, account, state, reason, version, createdAt, updatedAt):
             (
-                UUID, UUID, UUID, String, String, String, Int64, Instant, Instant
+                UUID, UUID, UUID, String, String, String, String?, Int64, Instant, Instant
             ) = try (
                 row("tenant_id"), row("id"), row("store_id"), row("provider"), row("account"), row("state"),
-                row("version"), row("created_at"), row("updated_at")
+                row("state_reason"), row("version"), row("created_at"), row("updated_at")
             )
         guard let provider = Connection.Provider(rawValue: provider), let state = Connection.State(rawValue: state)
         else { throw UnreadableRow(table: "connections") }
+        let stateReason = try reason.map { (word) throws(UnreadableRow) in
+            guard let reason = Connection.StateReason(rawValue: word) else { throw UnreadableRow(table: "connections") }
+            return reason
+        }
         return Connection(
             id: ID(id),
             tenant: ID(tenant),
@@ -75,6 +92,8 @@ enum ConnectionStore {
             provider: provider,
             account: account,
             state: state,
+            stateReason: stateReason,
+            stateChangedAt: try row("state_changed_at"),
             version: version,
             createdAt: createdAt,
             updatedAt: updatedAt

@@ -58,7 +58,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
     var title: String {
         switch self {
         case .malformedJSON: "The body is not JSON"
-        case .invalidParameter: "A query parameter is invalid"
+        case .invalidParameter: "A parameter is invalid"
         case .invalidCursor: "The cursor is invalid"
         case .idempotencyKeyInvalid: "The Idempotency-Key is invalid"
         case .unauthenticated: "No valid credential"

@@ -57,13 +57,14 @@ struct QueryParameters: Sendable {
         return problem
     }
 
-    private static func decode(_ text: Substring) -> String? {
+    /// Percent-encoding undone; nil for what is not UTF-8 then, or holds NUL. Only a query writes a space as `+`.
+    static func decode(_ text: Substring, plusIsSpace: Bool = true) -> String? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
         var rest = text.utf8.makeIterator()
         while let byte = rest.next() {
             switch byte {
-            case UInt8(ascii: "+"):
+            case UInt8(ascii: "+") where plusIsSpace:
                 bytes.append(UInt8(ascii: " "))
             case UInt8(ascii: "%"):
                 guard let high = rest.next().flatMap(hexadecimal), let low = rest.next().flatMap(hexadecimal) else {

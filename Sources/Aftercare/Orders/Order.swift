@@ -49,6 +49,7 @@ enum OrderField: String, CaseIterable, Sendable {
     case total
     case presentmentTotal = "presentment_total"
     case financial, fulfillment, lifecycle
+    case returns = "return"
     case placedAt = "placed_at"
     case lines
 }
@@ -68,7 +69,10 @@ struct OrderValues: Hashable, Sendable {
     var fulfillment = FulfillmentStatus.unknown
     var fulfillmentRaw: String?
     var lifecycle = LifecycleStatus.open
+    var lifecycleRaw: String?
     var cancelReason: String?
+    var returns = ReturnStatus.none
+    var returnsRaw: String?
     var placedAt: Instant?
     var lines: [OrderLine] = []
 
@@ -82,7 +86,9 @@ struct OrderValues: Hashable, Sendable {
         case .presentmentTotal: presentmentTotal = other.presentmentTotal
         case .financial: (financial, financialRaw) = (other.financial, other.financialRaw)
         case .fulfillment: (fulfillment, fulfillmentRaw) = (other.fulfillment, other.fulfillmentRaw)
-        case .lifecycle: (lifecycle, cancelReason) = (other.lifecycle, other.cancelReason)
+        case .lifecycle:
+            (lifecycle, lifecycleRaw, cancelReason) = (other.lifecycle, other.lifecycleRaw, other.cancelReason)
+        case .returns: (returns, returnsRaw) = (other.returns, other.returnsRaw)
         case .placedAt: placedAt = other.placedAt
         case .lines: lines = other.lines
         }
@@ -95,9 +101,8 @@ struct OrderState: Hashable, Sendable {
     var provenance = Provenance<OrderField>()
     /// False while only later events have named the order: a shipment that came before its order.
     var isComplete = false
-    /// Brought in by an import: it never starts a workflow.
+    /// All that was told of it was told as history: nothing of it ever starts a workflow.
     var isHistorical = false
-    var returns = ReturnStatus.none
     /// By the source's id.
     var shipments: [String: Shipment] = [:]
     /// What was raised already.

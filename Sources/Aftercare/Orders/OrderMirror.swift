@@ -16,6 +16,25 @@ enum OrderMirror {
         var regressions: [String]
     }
 
+    /// Applies changes of one order, one after the other.
+    static func apply(
+        _ changes: [OrderChange],
+        to known: OrderState?,
+        receivedAt: Instant,
+        isHistorical: Bool = false
+    ) -> Outcome {
+        var outcome = Outcome(state: known ?? OrderState(), facts: [], regressions: [])
+        for change in changes {
+            let next = apply(change, to: outcome.state, receivedAt: receivedAt)
+            outcome.state = next.state
+            outcome.facts += next.facts
+            outcome.regressions += next.regressions
+        }
+        // One word that is not history makes the order a living one, whichever of them came first.
+        outcome.state.isHistorical = isHistorical && (known?.isHistorical ?? true)
+        return outcome
+    }
+
     /// - Parameter receivedAt: the time of facts whose source states none.
     static func apply(_ change: OrderChange, to known: OrderState?, receivedAt: Instant) -> Outcome {
         var outcome = Outcome(state: known ?? OrderState(), facts: [], regressions: [])

@@ -47,8 +47,10 @@ extension OrderMirrorStore {
                    financial_status = \(values.financial.rawValue), financial_status_raw = \(values.financialRaw),
                    fulfillment_status = \(values.fulfillment.rawValue),
                    fulfillment_status_raw = \(values.fulfillmentRaw),
-                   lifecycle_status = \(values.lifecycle.rawValue), cancel_reason = \(values.cancelReason),
-                   placed_at = \(values.placedAt), source_updated_at = \(state.provenance.newest?.at),
+                   lifecycle_status = \(values.lifecycle.rawValue), lifecycle_status_raw = \(values.lifecycleRaw),
+                   cancel_reason = \(values.cancelReason), return_status = \(values.returns.rawValue),
+                   return_status_raw = \(values.returnsRaw), placed_at = \(values.placedAt),
+                   historical = \(state.isHistorical), source_updated_at = \(state.provenance.newest?.at),
                    source_hash = \(state.provenance.newest.map { Bytea($0.hash) }),
                    source_stamps = \(stamps(state.provenance)), version = \(held.version + 1), updated_at = \(now)
              WHERE tenant_id = \(held.tenant.uuid) AND id = \(held.id.uuid)
@@ -131,16 +133,17 @@ extension OrderMirrorStore {
 
     // MARK: Facts
 
-    /// Raises facts, each once, and enqueues a job for each that is new; for an imported order, none. A transaction's
-    /// last statement.
-    static func raise(_ facts: [Fact], of held: Held, isHistorical: Bool, event: InboundEventID, now: Instant) -> SQL? {
+    /// Raises facts, each once, and enqueues a job for each that is new; none for what was told as history. A
+    /// transaction's last statement.
+    static func raise(_ facts: [Fact], of held: Held, isHistorical: Bool, event: InboundEventID?, now: Instant) -> SQL?
+    {
         guard !facts.isEmpty else { return nil }
         let ids = facts.map { _ in FactID.new().uuid }
         return """
             WITH raised AS (
                 INSERT INTO facts (tenant_id, id, store_id, order_id, kind, episode, happened_at, recorded_at, event_id)
                      SELECT \(held.tenant.uuid), id, \(held.store.uuid), \(held.id.uuid), kind, episode, happened_at,
-                            \(now), \(event.uuid)
+                            \(now), \(event?.uuid)
                        FROM unnest(\(ids), \(facts.map(\.key.kind.rawValue)), \(facts.map(\.key.episode)),
                                    \(facts.map(\.happenedAt))) AS fact (id, kind, episode, happened_at)
                 ON CONFLICT (tenant_id, order_id, kind, episode) DO NOTHING

@@ -49,20 +49,23 @@ struct OrderRoutes {
         guard let order = try OrderStore.decode(rows[0], lines: rows[1], shipments: rows[2]) else {
             throw Problem.notFound
         }
-        let reply = Reply.json(version: order.version) { object in
-            write(order, to: &object)
-            let currency = order.state.values.total?.currency
-            object.array("lines", order.state.values.lines) { writer, line in
-                writer.object { write(line, in: currency, to: &$0) }
-            }
-            object.array("shipments", order.shipments) { writer, shipment in
-                writer.object { write(shipment.shipment, shipment.id, shipment.externalID, to: &$0) }
-            }
-        }
+        let reply = Reply.json(version: order.version) { writeWhole(order, to: &$0) }
         return call.unlessMatching(version: order.version, reply)
     }
 
     // MARK: Writing
+
+    /// With its lines and shipments.
+    func writeWhole(_ order: Order, to object: inout JSONObjectWriter) {
+        write(order, to: &object)
+        let currency = order.state.values.total?.currency
+        object.array("lines", order.state.values.lines) { writer, line in
+            writer.object { write(line, in: currency, to: &$0) }
+        }
+        object.array("shipments", order.shipments) { writer, shipment in
+            writer.object { write(shipment.shipment, shipment.id, shipment.externalID, to: &$0) }
+        }
+    }
 
     private func write(_ order: Order, to object: inout JSONObjectWriter) {
         let values = order.state.values
@@ -80,8 +83,10 @@ struct OrderRoutes {
         object.member("fulfillment_status", values.fulfillment.rawValue)
         object.member("fulfillment_status_raw", values.fulfillmentRaw)
         object.member("lifecycle_status", values.lifecycle.rawValue)
+        object.member("lifecycle_status_raw", values.lifecycleRaw)
         object.member("cancel_reason", values.cancelReason)
-        object.member("return_status", order.state.returns.rawValue)
+        object.member("return_status", values.returns.rawValue)
+        object.member("return_status_raw", values.returnsRaw)
         object.member("total", values.total)
         object.member("presentment_total", values.presentmentTotal)
         object.member("placed_at", values.placedAt)

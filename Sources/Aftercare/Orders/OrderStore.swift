@@ -7,8 +7,8 @@ enum OrderStore {
     static let columns = """
         id, store_id, external_id, number, email, customer_name, customer_locale, currency, total,
         presentment_currency, presentment_total, financial_status, financial_status_raw, fulfillment_status,
-        fulfillment_status_raw, lifecycle_status, cancel_reason, return_status, placed_at, is_complete, historical,
-        source_updated_at, version, created_at, updated_at
+        fulfillment_status_raw, lifecycle_status, lifecycle_status_raw, cancel_reason, return_status,
+        return_status_raw, placed_at, is_complete, historical, source_updated_at, version, created_at, updated_at
         """
 
     static let shipmentColumns = """
@@ -163,13 +163,13 @@ enum OrderStore {
     static func decode(_ row: Row) throws -> Order {
         let (
             id, store, externalID, number, email, name, locale, currency, total, presentmentCurrency, presentmentTotal,
-            financial, financialRaw, fulfillment, fulfillmentRaw, lifecycle, cancelReason, returns, placedAt,
-            isComplete, isHistorical, sourceUpdatedAt, version, createdAt, updatedAt
+            financial, financialRaw, fulfillment, fulfillmentRaw, lifecycle, lifecycleRaw, cancelReason, returns,
+            returnsRaw, placedAt, isComplete, isHistorical, sourceUpdatedAt, version, createdAt, updatedAt
         ) = try row.decode(
             (
                 UUID, UUID, String, String?, String?, String?, String?, String?, Int64?, String?, Int64?,
-                String, String?, String, String?, String, String?, String, Instant?,
-                Bool, Bool, Instant?, Int64, Instant, Instant
+                String, String?, String, String?, String, String?, String?, String,
+                String?, Instant?, Bool, Bool, Instant?, Int64, Instant, Instant
             ).self
         )
         guard let financial = FinancialStatus(rawValue: financial),
@@ -189,10 +189,13 @@ enum OrderStore {
             fulfillment: fulfillment,
             fulfillmentRaw: fulfillmentRaw,
             lifecycle: lifecycle,
+            lifecycleRaw: lifecycleRaw,
             cancelReason: cancelReason,
+            returns: returns,
+            returnsRaw: returnsRaw,
             placedAt: placedAt
         )
-        (state.isComplete, state.isHistorical, state.returns) = (isComplete, isHistorical, returns)
+        (state.isComplete, state.isHistorical) = (isComplete, isHistorical)
         return Order(
             id: ID(id),
             store: ID(store),

@@ -15,6 +15,17 @@ struct ApplyInboundEvent {
 
     var handler: JobHandler { JobHandler(Self.kind) { try await run($0) } }
 
+    static func job(for event: InboundEvent, now: Instant) -> NewJob {
+        NewJob(
+            tenant: event.tenant.uuid,
+            id: .v7(),
+            store: event.store.uuid,
+            kind: kind,
+            subject: event.id.uuid,
+            runAt: now
+        )
+    }
+
     private func run(_ job: Job) async throws -> JobOutcome {
         let rows = try await environment.pool.transaction(
             environment.settings(for: job.tenant),
@@ -24,6 +35,7 @@ struct ApplyInboundEvent {
         guard let row = rows[0].first else { return .done }
         let event = try InboundEventStore.decode(row)
         let provider = try InboundEventStore.provider(row)
+        let isDisabled: Bool = try row("is_disabled")
         let body = try InboundEventStore.body(row)
         let understanding: Understanding
         do throws(Poison) {
@@ -35,6 +47,10 @@ struct ApplyInboundEvent {
         switch understanding {
         case .ignored(let reason):
             try await settle(event, as: .ignored, reason.rawValue, job)
+        case .uninstalled:
+            try await disconnect(event, job)
+        case .changes where isDisabled:
+            try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
             do {
                 try await apply(changes, of: event, job)
@@ -88,14 +104,24 @@ struct ApplyInboundEvent {
                     in: transaction
                 )
                 event.order = held.id
-                let outcome = Self.apply(changes.filter { $0.order == order }, to: held, event, environment.logger)
+                let outcome = OrderMirror.apply(
+                    changes.filter { $0.order == order },
+                    to: held.state,
+                    receivedAt: event.receivedAt
+                )
+                for _ in outcome.regressions {
+                    environment.logger.notice(
+                        "a delivered parcel was scanned again",
+                        metadata: ["order": "\(held.id)"]
+                    )
+                }
                 for statement in OrderMirrorStore.save(outcome.state, over: held, now: now) {
                     transaction.add(statement)
                 }
                 let raise = OrderMirrorStore.raise(
                     outcome.facts,
                     of: held,
-                    isHistorical: outcome.state.isHistorical,
+                    isHistorical: false,
                     event: event.id,
                     now: now
                 )
@@ -109,23 +135,27 @@ struct ApplyInboundEvent {
         if raised { environment.wakeWorker() }
     }
 
-    private static func apply(
-        _ changes: [OrderChange],
-        to held: OrderMirrorStore.Held,
-        _ event: InboundEvent,
-        _ logger: Logger
-    ) -> (state: OrderState, facts: [Fact]) {
-        var state = held.state
-        var facts: [Fact] = []
-        for change in changes {
-            let outcome = OrderMirror.apply(change, to: state, receivedAt: event.receivedAt)
-            state = outcome.state
-            facts += outcome.facts
-            for _ in outcome.regressions {
-                logger.notice("a delivered parcel was scanned again", metadata: ["order": "\(held.id)"])
+    /// The shop took the app out. Orders and what was decided stay; the connection says why it is silent.
+    private func disconnect(_ event: InboundEvent, _ job: Job) async throws {
+        let now = environment.clock.now()
+        try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
+            try await JobStore.finish(job, in: transaction, now: now)
+            let rows = try await transaction.query(ConnectionStore.lock(event.connection, tenant: event.tenant))
+            guard let row = rows[0].first else { throw UnreadableRow(table: "connections") }
+            var connection = try ConnectionStore.decode(row)
+            var event = event
+            (event.state, event.reason, event.settledAt) = (.applied, nil, now)
+            if connection.wasTheSame(at: event.saidAt) {
+                if connection.disable(because: .appUninstalled, at: now) {
+                    connection.version += 1
+                    connection.updatedAt = now
+                    transaction.add(ConnectionStore.updateState(connection))
+                }
+            } else if connection.state == .active {
+                (event.state, event.reason) = (.ignored, IgnoredReason.connectedAgainSince.rawValue)
             }
+            transaction.add(InboundEventStore.settle(event))
         }
-        return (state ?? OrderState(), facts)
     }
 }
 

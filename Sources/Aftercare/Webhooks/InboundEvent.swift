@@ -25,6 +25,9 @@ struct InboundEvent: Sendable {
     var order: OrderID?
     let receivedAt: Instant
     var settledAt: Instant?
+
+    /// When the provider said it, as far as is known. The header is not signed, so it can only make it older.
+    var saidAt: Instant { min(headers.triggeredAt ?? receivedAt, receivedAt) }
 }
 
 extension InboundEvent.Headers {

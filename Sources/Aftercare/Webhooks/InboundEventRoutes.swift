@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTPTypes
 import JSON
+import Jobs
 import Postgres
 import Time
 
@@ -20,6 +21,7 @@ struct InboundEventRoutes {
                 list
             ),
             Route(.get, "/v1/inbound-events/{event_id}", .holder(of: .eventsRead), get),
+            Route(.post, "/v1/inbound-events/{event_id}/replay", .holder(of: .eventsWrite), replay),
         ]
     }
 
@@ -50,6 +52,27 @@ struct InboundEventRoutes {
             object.member("body", text)
             object.member("body_base64", text == nil ? Data(body).base64EncodedString() : nil)
         }
+    }
+
+    /// Gives the event to its job once more. Harmless at any time, because applying twice changes nothing.
+    @Sendable private func replay(_ call: Call) async throws -> Reply {
+        let id = try call.id("event_id", InboundEventKind.self)
+        let reply = try await environment.access.write(call) { transaction, principal in
+            let rows = try await transaction.query(InboundEventStore.lock(id, tenant: principal.tenant))
+            guard var event = try rows[0].first.map(InboundEventStore.decode) else { throw Problem.notFound }
+            guard event.state != .received else {
+                throw Problem(.stateConflict, "It is waiting to be read already.")
+            }
+            let now = environment.clock.now()
+            (event.state, event.reason, event.settledAt) = (.received, nil, nil)
+            transaction.add(InboundEventStore.settle(event))
+            transaction.add(JobStore.enqueue(ApplyInboundEvent.job(for: event, now: now), now: now))
+            var reply = Reply.json(.accepted) { write(event, to: &$0) }
+            reply.headers[.location] = "/v1/inbound-events/\(id)"
+            return reply
+        }
+        environment.wakeWorker()
+        return reply
     }
 
     private func write(_ event: InboundEvent, to object: inout JSONObjectWriter) {

@@ -54,12 +54,23 @@ enum InboundEventStore {
         "SELECT \(unsafe: columns), body FROM inbound_events WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)"
     }
 
+    static func lock(_ id: InboundEventID, tenant: TenantID) -> SQL {
+        """
+        SELECT \(unsafe: columns)
+          FROM inbound_events
+         WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
+           FOR UPDATE
+        """
+    }
+
     /// With what it takes to apply it.
     static func work(_ id: InboundEventID, tenant: TenantID) -> SQL {
         """
         SELECT \(unsafe: columns), body,
                (SELECT provider FROM connections
-                 WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS provider
+                 WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS provider,
+               (SELECT state = 'disabled' FROM connections
+                 WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS is_disabled
           FROM inbound_events
          WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
         """

@@ -40,7 +40,7 @@ import Time
         ] { #expect(names.contains(name)) }
     }
 
-    @Test func `nine topics are applied`() {
+    @Test func `eleven topics are applied`() {
         let applied = ShopifyTopic.allCases.filter {
             if case .ignored = $0.handling { false } else { true }
         }
@@ -48,8 +48,35 @@ import Time
             Set(applied.map(\.rawValue)) == [
                 "orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled",
                 "orders/partially_fulfilled", "fulfillments/create", "fulfillments/update", "fulfillment_events/create",
+                "orders/delete", "app/uninstalled",
             ]
         )
+    }
+
+    // domain.md 5, Ingest 1. The body of a deletion has an id and no time.
+    @Test func `a deleted order stays deleted, whatever comes late and in whatever order`() throws {
+        func changes(_ topic: String, _ body: String) throws -> [OrderChange] {
+            guard case .changes(let changes) = try Self.understand(topic, body) else { return [] }
+            return changes
+        }
+        let deletion = try changes("orders/delete", #"{"id":1}"#)
+        let creation = try changes(
+            "orders/create",
+            """
+            {"id":1,"name":"#1","financial_status":"paid","line_items":[],"cancelled_at":null,"closed_at":null,
+             "updated_at":"2026-05-04T10:00:00Z"}
+            """
+        )
+        for order in [deletion + creation, creation + deletion, creation + deletion + creation + deletion] {
+            let state = OrderMirror.apply(order, to: nil, receivedAt: Self.receivedAt).state
+            #expect(state.values.lifecycle == .deleted && state.values.number == "#1" && state.isComplete)
+            #expect(state.values.financial == .paid)
+        }
+    }
+
+    @Test func `an app that was taken out needs a body that can be read`() throws {
+        #expect(try Self.understand("app/uninstalled", #"{"id":1}"#) == .uninstalled)
+        #expect(throws: Poison(.malformedJSON)) { try Self.understand("app/uninstalled", "") }
     }
 
     // domain.md 5, Ingest 8.

@@ -102,10 +102,11 @@ import Time
             if let name = detail?.path.split(separator: "{").last?.dropLast(), let id = rows.first?["id"]?.stringValue {
                 ids[String(name)] = id
             }
+            if let id = rows.first?["external_id"]?.stringValue { ids["external_id"] = id }
             // One row a page, and the next one where there is one.
-            let page = try await check(tenant, read.name, query: "?limit=1", gives: 200)
+            let page = try await check(tenant, read.name, ids, query: "?limit=1", gives: 200)
             if let cursor = page["next_cursor"]?.stringValue {
-                _ = try await check(tenant, read.name, query: "?limit=1&cursor=\(cursor)", gives: 200)
+                _ = try await check(tenant, read.name, ids, query: "?limit=1&cursor=\(cursor)", gives: 200)
             }
         }
         #expect(checked.count == reads.count)
@@ -184,6 +185,18 @@ import Time
         _ = try await check(tenant, rotate, connection, ["secret": "another-one"], headers: versioned, gives: 200)
         _ = try await check(tenant, rotate, connection, ["secret": "another-one"], headers: versioned, gives: 412)
 
+        let change = "PATCH /v1/connections/{connection_id}"
+        let disabled = try await check(tenant, change, connection, ["state": "disabled"], gives: 200)
+        #expect(disabled["state_reason"] == "disabled_by_user" && disabled["state_changed_at"]?.stringValue != nil)
+        _ = try await check(tenant, change, connection, ["state": "active"], headers: versioned, gives: 412)
+
+        let order = ["store_id": tenant.store.description, "external_id": "A%2F1"]
+        let put = "PUT /v1/stores/{store_id}/orders/by-external-id/{external_id}"
+        _ = try await check(tenant, put, order, PutBody.order, headers: versioned, gives: 412)
+        _ = try await check(tenant, put, order, PutBody.order, headers: key, gives: 201)
+        _ = try await check(tenant, put, order, PutBody.order, headers: versioned, gives: 200)
+        _ = try await check(tenant, put, order, ["as_of": "yesterday"], gives: 422)
+
         let later = (tenant.server.environment.clock.now() + .seconds(86_400)).rfc3339
         let sandbox = ["store_id": tenant.store.description]
         let advance = "POST /v1/stores/{store_id}/test-clock/advance"
@@ -196,6 +209,9 @@ import Time
         #expect(faultsOfKept.isEmpty)
         #expect(kept.status == 200)
         _ = try await check(tenant, hook, [:], [:], gives: 401)
+        try await tenant.settle()
+        let event = ["event_id": try #require(kept["id"]?.stringValue)]
+        _ = try await check(tenant, "POST /v1/inbound-events/{event_id}/replay", event, gives: 202)
     }
 
     @Test func `about tickets fit the specification`() async throws {

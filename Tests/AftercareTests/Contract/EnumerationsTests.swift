@@ -18,6 +18,9 @@ import Testing
         ("StoreMode", words(Store.Mode.self)),
         ("ConnectionProvider", words(Connection.Provider.self)),
         ("ConnectionState", words(Connection.State.self)),
+        ("ConnectionStateReason", words(Connection.StateReason.self)),
+        ("PutOrderOutcome", words(PutOrder.Outcome.self)),
+        ("TimelineType", words(TimelineEntry.Source.self)),
         ("InboundEventState", words(InboundEvent.State.self)),
         ("FinancialStatus", words(FinancialStatus.self)),
         ("FulfillmentStatus", words(FulfillmentStatus.self)),
@@ -71,7 +74,7 @@ import Testing
             ("ShipmentId", ShipmentKind.prefix), ("WorkflowId", WorkflowKind.prefix), ("RunId", RunKind.prefix),
             ("MessageId", MessageKind.prefix), ("TicketId", TicketKind.prefix),
             ("TicketCommentId", TicketCommentKind.prefix), ("TicketEventId", TicketEventKind.prefix),
-            ("OperationId", OperationKind.prefix),
+            ("OperationId", OperationKind.prefix), ("FactId", FactKind.prefix),
         ]
         for (schema, prefix) in prefixes {
             let pattern = try specification.value(at: "#/components/schemas/\(schema)")["pattern"]?.stringValue

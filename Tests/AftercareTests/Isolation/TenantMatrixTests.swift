@@ -39,6 +39,7 @@ import Testing
             for (name, path) in lists {
                 ids[name] = try #require(try await tenant.get(path)["data"]?[0]?["id"]?.stringValue, "\(path)")
             }
+            ids["external_id"] = try #require(try await demo.order()["external_id"]?.stringValue)
             let operation = try await tenant.rows("SELECT id FROM operations WHERE tenant_id = \(tenant.id.uuid)")
             ids["operation_id"] = OperationID(try #require(try operation.first?("id", as: UUID.self))).description
             return Victim(tenant: tenant, ids: ids)
@@ -85,6 +86,8 @@ import Testing
         case (.post, "/v1/tickets/{ticket_id}/comments"): ["body": "Taken over"]
         case (.patch, "/v1/tickets/{ticket_id}"): ["subject": "Taken over"]
         case (.post, _): [:]
+        case (.put, "/v1/stores/{store_id}/orders/by-external-id/{external_id}"): PutBody.order
+        case (.patch, "/v1/connections/{connection_id}"): ["state": "disabled"]
         case (.patch, _): ["name": "Taken over"]
         default: nil
         }

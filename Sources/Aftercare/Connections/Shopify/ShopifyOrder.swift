@@ -15,6 +15,21 @@ enum ShopifyOrder {
         return changes
     }
 
+    /// The body of `orders/delete` has the id and no time. What is deleted stays so, and no statement made before can
+    /// come with a later time than it has here.
+    static func deletion(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+        var values = OrderValues()
+        values.lifecycle = .deleted
+        let statement = OrderStatement(
+            stamp: Stamp(at: receivedAt, hash: try body.stamp(["id"]).hash),
+            told: [.lifecycle],
+            values: values,
+            isComplete: false,
+            cancelledAt: nil
+        )
+        return [OrderChange(order: try body.id("id"), content: .order(statement))]
+    }
+
     private static let members = [
         "id", "name", "email", "contact_email", "customer", "billing_address", "shipping_address", "customer_locale",
         "currency", "presentment_currency", "total_price", "total_price_set", "financial_status", "fulfillment_status",

@@ -64,7 +64,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
     case shopRedact = "shop/redact"
 
     enum Handling: Hashable, Sendable {
-        case order, fulfillment, fulfillmentEvent
+        case order, deletion, fulfillment, fulfillmentEvent, uninstallation
         case ignored(IgnoredReason)
     }
 
@@ -80,7 +80,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
             // It has the edit and not the order; `orders/updated` comes with it.
             .ignored(.toldByOrdersUpdated)
         case .ordersDelete:
-            .ignored(.deletionsNotMirrored)
+            .deletion
         case .ordersRiskAssessmentChanged:
             .ignored(.risksNotMirrored)
         case .refundsCreate, .orderTransactionsCreate:
@@ -104,7 +104,9 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
             .ignored(.disputesNotMirrored)
         case .customersCreate, .customersUpdate, .customersDelete, .customersMerge, .customersEmailConsent:
             .ignored(.customersNotMirrored)
-        case .appUninstalled, .shopUpdate:
+        case .appUninstalled:
+            .uninstallation
+        case .shopUpdate:
             .ignored(.shopNotMirrored)
         case .customersDataRequest, .customersRedact, .shopRedact:
             .ignored(.privacyRequestsByHand)
@@ -125,11 +127,17 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     case customersNotMirrored = "customers_not_mirrored"
     case shopNotMirrored = "shop_not_mirrored"
     case privacyRequestsByHand = "privacy_requests_by_hand"
+    /// It would have changed the mirror. Replay it once the connection is in use again.
+    case connectionDisabled = "connection_disabled"
+    /// The app was taken out before the connection was put to use as it is now.
+    case connectedAgainSince = "connected_again_since"
 }
 
-/// What a webhook comes to: changes of one order, or none, with the reason.
+/// What a webhook comes to: changes of one order, the end of the connection, or nothing, with the reason.
 enum Understanding: Hashable, Sendable {
     case changes([OrderChange])
+    /// The shop took the app out.
+    case uninstalled
     case ignored(IgnoredReason)
 }
 
@@ -142,6 +150,12 @@ enum Shopify {
             return .ignored(reason)
         case .order:
             return .changes(try ShopifyOrder.changes(ShopifyReader(body), receivedAt: receivedAt))
+        case .deletion:
+            return .changes(try ShopifyOrder.deletion(ShopifyReader(body), receivedAt: receivedAt))
+        case .uninstallation:
+            // Nothing in it is needed, but a body that cannot be read is none of the shop's.
+            _ = try ShopifyReader(body)
+            return .uninstalled
         case .fulfillment:
             return .changes(try ShopifyFulfillment.changes(ShopifyReader(body), receivedAt: receivedAt))
         case .fulfillmentEvent:

@@ -1,0 +1,109 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// An order as a shop without a connector puts it: all of it, in our words. Pure.
+struct PutOrder: Hashable, Sendable {
+    /// When the shop had it like this. What decides between two bodies.
+    let asOf: Instant
+    /// Told as history: it starts no workflow.
+    let isHistorical: Bool
+    let values: OrderValues
+    let cancelledAt: Instant?
+    let shipments: [Shipment]
+
+    struct Shipment: Hashable, Sendable {
+        let externalID: String
+        let values: ShipmentValues
+        let shippedAt: Instant?
+        let deliveredAt: Instant?
+        let events: [Event]
+    }
+
+    struct Event: Hashable, Sendable {
+        let externalID: String
+        let kind: TrackingEvent.Kind
+        let raw: String?
+        let message: String?
+        let happenedAt: Instant
+    }
+
+    /// What became of it.
+    enum Outcome: String, CaseIterable, Sendable {
+        case created, updated
+        /// It is what was known already.
+        case unchanged
+        /// Something newer was known: nothing of it was taken.
+        case stale
+    }
+
+    /// How far ahead of the store's time `as_of` may lie. Clocks differ, but one mistaken year would make every later
+    /// body a stale one.
+    static let reach = Duration.seconds(24 * 3600)
+
+    // MARK: Applying it
+
+    /// What the mirror and the facts become. Nothing of a stale one counts, other than of a provider's late webhook:
+    /// it is the whole order, so that there is nothing in it that a newer one left unsaid.
+    func apply(to known: OrderState?, of order: String, receivedAt: Instant) -> (Outcome, OrderMirror.Outcome?) {
+        if let known, let newest = known.provenance.newest {
+            if stamp < newest { return (.stale, nil) }
+            if stamp == newest, isHistorical || !known.isHistorical { return (.unchanged, nil) }
+        }
+        let next = OrderMirror.apply(
+            changes(of: order, receivedAt: receivedAt),
+            to: known,
+            receivedAt: receivedAt,
+            isHistorical: isHistorical
+        )
+        return (known == nil ? .created : .updated, next)
+    }
+
+    func changes(of order: String, receivedAt: Instant) -> [OrderChange] {
+        let stamp = stamp
+        let statement = OrderStatement(
+            stamp: stamp,
+            told: Set(OrderField.allCases),
+            values: values,
+            isComplete: true,
+            cancelledAt: cancelledAt
+        )
+        var contents = [OrderChange.Content.order(statement)]
+        for shipment in shipments {
+            contents.append(.shipment(shipment.statement(stamp)))
+            contents += shipment.events.map { .tracking($0.report(receivedAt), shipment: shipment.externalID) }
+        }
+        return contents.map { OrderChange(order: order, content: $0) }
+    }
+}
+
+extension PutOrder.Shipment {
+    fileprivate func statement(_ stamp: Stamp) -> ShipmentStatement {
+        let status = values.reported ?? .unknown
+        return ShipmentStatement(
+            externalID: externalID,
+            stamp: stamp,
+            told: Set(ShipmentField.allCases),
+            values: values,
+            // Where it says that something happened and not when, it had happened by then.
+            shippedAt: shippedAt ?? (status.impliesShipped ? stamp.at : nil),
+            deliveredAt: deliveredAt ?? (status == .delivered && !hasDelivery ? stamp.at : nil)
+        )
+    }
+
+    /// The carrier's own report tells the time better.
+    private var hasDelivery: Bool { events.contains { $0.kind.status == .delivered } }
+}
+
+extension PutOrder.Event {
+    fileprivate func report(_ receivedAt: Instant) -> TrackingEvent {
+        TrackingEvent(
+            externalID: externalID,
+            kind: kind,
+            raw: raw,
+            message: message,
+            happenedAt: happenedAt,
+            receivedAt: receivedAt
+        )
+    }
+}

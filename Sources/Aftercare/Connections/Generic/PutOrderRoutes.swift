@@ -1,0 +1,129 @@
+import FoundationEssentials
+import HTTPTypes
+import JSON
+import Postgres
+import Time
+
+/// `/v1/stores/{store_id}/orders/by-external-id/{external_id}`: orders of shops we have no connector for, by the id
+/// they have there.
+struct PutOrderRoutes {
+    let environment: Environment
+
+    private static let path = "/v1/stores/{store_id}/orders/by-external-id/{external_id}"
+
+    var routes: [Route] {
+        [
+            Route(.get, Self.path, .holder(of: .ordersRead), get),
+            Route(.put, Self.path, .holder(of: .ordersWrite), body: .json, put),
+        ]
+    }
+
+    private var orders: OrderRoutes { OrderRoutes(environment: environment) }
+
+    @Sendable private func get(_ call: Call) async throws -> Reply {
+        let store = try call.id("store_id", StoreKind.self)
+        let externalID = try externalID(call)
+        let (_, rows) = try await environment.access.read(call) {
+            OrderStore.order(externalID: externalID, store: store, tenant: $0.tenant)
+        }
+        guard let order = try OrderStore.decode(rows[0], lines: rows[1], shipments: rows[2]) else {
+            throw Problem.notFound
+        }
+        let reply = Reply.json(version: order.version) { orders.writeWhole(order, to: &$0) }
+        return call.unlessMatching(version: order.version, reply)
+    }
+
+    @Sendable private func put(_ call: Call) async throws -> Reply {
+        let store = try call.id("store_id", StoreKind.self)
+        let externalID = try externalID(call)
+        let order = try call.decode(PutOrder.init)
+        let reply = try await environment.access.write(call) { transaction, principal in
+            let now = environment.clock.now()
+            // Looked for first: a foreign key would look past row level security.
+            let stores = try await transaction.query(TenantStore.store(store, tenant: principal.tenant))
+            guard let shop = try stores[0].first.map(TenantStore.decode) else { throw Problem.notFound }
+            guard order.asOf <= shop.now(now) + PutOrder.reach else {
+                throw Problem.field("#/as_of", .outOfRange, "must not lie more than a day ahead of the store's time")
+            }
+            let held = try await OrderMirrorStore.hold(
+                externalID,
+                tenant: principal.tenant,
+                store: store,
+                now: now,
+                in: transaction
+            )
+            try check(call, against: held)
+            return try await apply(order, to: held, of: externalID, now: now, in: transaction)
+        }
+        environment.wakeWorker()
+        return reply
+    }
+
+    /// An `If-Match` is never fulfilled by what is not there, not even `*`.
+    private func check(_ call: Call, against held: OrderMirrorStore.Held) throws(Problem) {
+        if held.state == nil, call.headers[.ifMatch] != nil {
+            throw Problem(.versionMismatch, "There is no such order yet.")
+        }
+        try call.checkMatch(version: held.version)
+    }
+
+    private func apply(
+        _ order: PutOrder,
+        to held: OrderMirrorStore.Held,
+        of externalID: String,
+        now: Instant,
+        in transaction: Transaction
+    ) async throws -> Reply {
+        let (outcome, next) = order.apply(to: held.state, of: externalID, receivedAt: now)
+        if let next {
+            for statement in OrderMirrorStore.save(next.state, over: held, now: now) { transaction.add(statement) }
+        }
+        let rows = try await transaction.query(
+            OrderStore.order(held.id, tenant: held.tenant),
+            OrderStore.lines(held.id, tenant: held.tenant),
+            OrderStore.shipments(held.id, tenant: held.tenant)
+        )
+        guard let mirrored = try OrderStore.decode(rows[0], lines: rows[1], shipments: rows[2]) else {
+            throw UnreadableRow(table: "orders")
+        }
+        if let next {
+            let raise = OrderMirrorStore.raise(
+                next.facts,
+                of: held,
+                isHistorical: order.isHistorical,
+                event: nil,
+                now: now
+            )
+            // It enqueues, and so comes last.
+            if let raise { transaction.add(raise) }
+        }
+        return reply(outcome, mirrored)
+    }
+
+    private func reply(_ outcome: PutOrder.Outcome, _ order: Order) -> Reply {
+        func write(to object: inout JSONObjectWriter) {
+            object.member("outcome", outcome.rawValue)
+            object.object("order") { orders.writeWhole(order, to: &$0) }
+        }
+        return switch outcome {
+        case .created: .created(at: "/v1/orders/\(order.id)", version: order.version, write)
+        case .updated, .unchanged, .stale: .json(version: order.version, write)
+        }
+    }
+
+    /// The last segment of the path, decoded: 1 to 255 characters.
+    private func externalID(_ call: Call) throws(Problem) -> String {
+        func refuse(_ code: FieldError.Code, _ detail: String) -> Problem {
+            var problem = Problem(.invalidParameter, "1 parameter is invalid.")
+            problem.errors = [.parameter("external_id", code: code, detail: detail)]
+            return problem
+        }
+        guard let text = call.pathParameters["external_id"],
+            let id = QueryParameters.decode(text[...], plusIsSpace: false)
+        else { throw refuse(.invalidFormat, "is not percent-encoded UTF-8") }
+        guard (1...255).contains(id.unicodeScalars.count) else {
+            throw refuse(.tooLong, "must have at most 255 characters")
+        }
+        return id
+    }
+}
