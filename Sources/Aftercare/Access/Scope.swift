@@ -11,6 +11,7 @@ enum Scope: String, CaseIterable, Sendable {
     case workflowsRead = "workflows:read"
     case runsRead = "runs:read"
     case messagesRead = "messages:read"
+    case messagesWrite = "messages:write"
     case ticketsRead = "tickets:read"
     case ticketsWrite = "tickets:write"
     case operationsRead = "operations:read"
@@ -43,7 +44,7 @@ enum Role: String, CaseIterable, Sendable {
                 .ticketsRead, .operationsRead,
             ]
         case .agent:
-            Role.viewer.scopes.union([.ticketsWrite])
+            Role.viewer.scopes.union([.messagesWrite, .ticketsWrite])
         // An approver releases other people's changes, which is not there yet.
         case .author, .approver:
             Role.agent.scopes.union([

@@ -57,8 +57,15 @@ struct Config: Sendable {
     var smtpSecurity: String
     var smtpUsername: String?
     var smtpPassword: Secret<String>?
+    /// `AFTERCARE_SMTP_CONNECTIONS`: mails on their way at once, in a process: as many as one crash may leave in doubt.
+    var smtpConnections: Int
     /// `AFTERCARE_WORK_CAPACITY`: jobs a worker holds at once.
     var workCapacity: Int
+    /// `AFTERCARE_WORK_LEASE_SECONDS`: until the jobs of a worker that died are taken over. Extended four times as
+    /// often, and looked for ten times as often.
+    var workLeaseSeconds: Int
+    /// `AFTERCARE_FAILPOINT`: where the process kills itself, for tests of crashes.
+    var failpoint: Failpoint.Setting?
     /// What a password costs to hash, and how many may wait for it. Not settings: the tests, which sign in many people
     /// at once, set others.
     var passwordCost = Passwords.Cost()
@@ -91,7 +98,10 @@ struct Config: Sendable {
         smtpSecurity = try values.choice("smtp.security", "starttls", of: ["tls", "starttls", "none"])
         smtpUsername = values.optional("smtp.username")
         smtpPassword = values.optional("smtp.password").map { Secret($0) }
+        smtpConnections = try values.int("smtp.connections", 16, in: 1...100)
         workCapacity = try values.int("work.capacity", 200, in: 1...5000)
+        workLeaseSeconds = try values.int("work.leaseSeconds", 20, in: 1...600)
+        failpoint = try values.failpoint("failpoint")
         let level = try values.choice("log.level", "info", of: Logger.Level.allCases.map(\.rawValue))
         logLevel = Logger.Level(rawValue: level) ?? .info
         guard MailAddress.isValid(mailFrom) else {
@@ -168,6 +178,15 @@ private struct Values {
             throw invalid(key, "has to be base64 of at least 32 random bytes (head -c 32 /dev/urandom | base64)")
         }
         return Secret(Array(bytes))
+    }
+
+    func failpoint(_ key: String) throws(Config.Invalid) -> Failpoint.Setting? {
+        guard let text = optional(key) else { return nil }
+        guard let setting = Failpoint.Setting(text) else {
+            let points = Failpoint.Point.allCases.map(\.rawValue).joined(separator: ", ")
+            throw invalid(key, "has to be a point and a count, such as mail_marked:3; the points are \(points)")
+        }
+        return setting
     }
 
     private func invalid(_ key: String, _ reason: String) -> Config.Invalid {

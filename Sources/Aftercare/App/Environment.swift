@@ -18,6 +18,8 @@ struct Environment: Sendable {
     let publicURL: String
     /// Jobs were enqueued in this process: a worker in it need not wait for its next poll.
     let wakeWorker: WakeUp
+    /// Where the process kills itself, in tests of crashes; else nowhere.
+    let failpoint: Failpoint
     let logger: Logger
 
     /// The tenant's transactions, for jobs. Requests go through `access`.

@@ -117,6 +117,7 @@ public struct Program: Sendable {
             mailFrom: config.mailFrom,
             publicURL: config.publicURL,
             wakeWorker: wakeWorker,
+            failpoint: Failpoint(config.failpoint),
             logger: logger
         )
     }
@@ -183,12 +184,15 @@ public struct Program: Sendable {
             username: config.smtpUsername,
             password: config.smtpPassword?.reveal()
         )
-        return SMTPTransport(client: SMTPClient(server))
+        return SMTPTransport(client: SMTPClient(server), maximumSends: config.smtpConnections)
     }
 
     private func workerService(_ environment: Environment, _ heartbeats: Pool) throws -> WorkerService {
         var settings = Worker.Settings()
         settings.capacity = config.workCapacity
+        settings.leaseTime = .seconds(config.workLeaseSeconds)
+        settings.heartbeat = settings.leaseTime / 4
+        settings.sweep = settings.leaseTime / 10
         settings.distribution = Distribution(rawValue: config.distribution) ?? .single
         let worker = Worker(
             pool: environment.pool,

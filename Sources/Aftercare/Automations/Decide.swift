@@ -14,6 +14,13 @@ enum Trigger: Hashable, Sendable {
         case .fact(_, _, let episode, _), .due(_, let episode, _): episode
         }
     }
+
+    var notAfter: Instant? {
+        switch self {
+        case .fact: nil
+        case .due(_, _, let notAfter): notAfter
+        }
+    }
 }
 
 /// Everything a decision depends on: the same question always gets the same answer.

@@ -98,6 +98,8 @@ struct Execute {
             run: run.id,
             effectKey: question.effectKey,
             messageClass: messageClass,
+            // A notice about the customer's money is late, and never too late.
+            notAfter: messageClass == .followUp ? question.trigger.notAfter : nil,
             state: .queued,
             reason: nil,
             attempts: 0,

@@ -34,13 +34,20 @@ struct OrderFacts: Hashable, Sendable {
     /// The kinds of the tickets about it that nobody has closed, sorted.
     let openTickets: [String]
 
-    var isCancelled: Bool { lifecycleStatus == "cancelled" }
-    var isDeleted: Bool { lifecycleStatus == "deleted" }
-    /// All the money went back, or never came.
-    var isRefunded: Bool { financialStatus == "refunded" || financialStatus == "voided" }
-    var isPaymentUnknown: Bool { financialStatus == "unknown" }
+    var isCancelled: Bool { Self.isCancelled(lifecycleStatus) }
+    var isDeleted: Bool { Self.isDeleted(lifecycleStatus) }
+    var isRefunded: Bool { Self.isRefunded(financialStatus) }
+    var isPaymentUnknown: Bool { Self.isPaymentUnknown(financialStatus) }
 
     func parcel(_ externalID: String) -> Parcel? { parcels.first { $0.externalID == externalID } }
+
+    static func isCancelled(_ lifecycleStatus: String) -> Bool { lifecycleStatus == "cancelled" }
+    static func isDeleted(_ lifecycleStatus: String) -> Bool { lifecycleStatus == "deleted" }
+    /// All the money went back, or never came.
+    static func isRefunded(_ financialStatus: String) -> Bool {
+        financialStatus == "refunded" || financialStatus == "voided"
+    }
+    static func isPaymentUnknown(_ financialStatus: String) -> Bool { financialStatus == "unknown" }
 }
 
 extension OrderFacts {

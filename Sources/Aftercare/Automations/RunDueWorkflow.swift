@@ -22,7 +22,9 @@ struct RunDueWorkflow {
         do {
             try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
                 try await decideAgain(job, in: transaction)
+                environment.failpoint.pass(.decideBeforeCommit)
             }
+            environment.failpoint.pass(.decideAfterCommit)
         } catch let quiet as Quiet {
             // Nobody knows when a test clock reaches the end, so it is looked at now and then.
             return .again(at: quiet.isOnTestClock ? environment.clock.now() + .seconds(2) : quiet.end)

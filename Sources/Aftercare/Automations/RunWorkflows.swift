@@ -45,7 +45,9 @@ struct RunWorkflows {
             }
             try Execute(environment: environment, store: known.store, customer: known.customer, now: now)
                 .add(decisions, to: transaction)
+            environment.failpoint.pass(.decideBeforeCommit)
         }
+        environment.failpoint.pass(.decideAfterCommit)
         return .finished
     }
 }

@@ -8,13 +8,17 @@ import Time
 /// subject is the message.
 ///
 /// Between mark and record the message may or may not have left. Whoever finds it there later, after a crash, calls it
-/// `unknown` and does not send it again; only the transport's own word decides otherwise.
+/// `unknown` and does not send it again; only the transport's own word, or a person's, decides otherwise.
 struct DeliverMessage {
     static let kind = "deliver_message"
     /// Tries that were refused for the moment; over about seven hours.
     static let maximumTries = 12
+    /// Tries that failed on our own side, before the message left.
+    static let maximumAttempts = 12
+    /// How long the database may be away before a mail that is on its way is given up as `unknown`.
+    static let patience = Duration.seconds(120)
 
-    private let environment: Environment
+    let environment: Environment
     private let transport: any MailTransport
     private let slots: SendSlots
 
@@ -24,170 +28,119 @@ struct DeliverMessage {
         slots = SendSlots(transport.maximumSends)
     }
 
-    var handler: JobHandler { JobHandler(Self.kind, run: run) }
+    var handler: JobHandler { JobHandler(Self.kind, maximumAttempts: Self.maximumAttempts, run: run) }
+
+    /// One try that has been marked.
+    struct Try {
+        let job: Job
+        let message: Message
+        let attempt: Int
+
+        var tenant: TenantID { TenantID(job.tenant) }
+    }
 
     @Sendable private func run(_ job: Job) async throws -> JobOutcome {
         // Before the mark: a message that waits here is still `queued`.
         try await slots.withSlot {
-            switch try await mark(job) {
+            environment.failpoint.pass(.mailBeforeMark)
+            switch try await markPatiently(job) {
             case .settled: return .finished
-            case .marked(let mail, let attempt):
+            case .waits(let end): return .again(at: end)
+            case .marked(let mail, let sent):
+                environment.failpoint.pass(.mailMarked)
                 let outcome = await transport.send(mail)
-                return try await recordPatiently(outcome, of: Try(job: job, attempt: attempt))
+                environment.failpoint.pass(.mailAnswered)
+                // It cannot be asked again.
+                let end = try await patiently { try await record(outcome, of: sent) }
+                environment.failpoint.pass(.mailRecorded)
+                return end
             }
         }
     }
 
-    /// One try that has been marked.
-    private struct Try {
-        let job: Job
-        let attempt: Int
-
-        var tenant: TenantID { TenantID(job.tenant) }
-        var message: MessageID { MessageID(job.subject) }
+    private func markPatiently(_ job: Job) async throws -> Marking {
+        // The number of the try this run means to begin. A COMMIT whose answer is lost may have begun it, and nothing
+        // has left: so it is looked at again, under the same lease, and its own mark is not taken for that of a run
+        // that died.
+        var own: Int?
+        do {
+            return try await mark(job, own: &own)
+        } catch let error as PostgresError where error.kind == .outcomeUnknown && own != nil {
+            return try await patiently { try await mark(job, own: &own) }
+        } catch  where job.attempt >= Self.maximumAttempts && !(error is StaleLease) {
+            // Or it would stay `queued` for ever, with no job to send it.
+            try await giveUp(job, "\(type(of: error))")
+            throw error
+        }
     }
 
-    // MARK: Mark
-
-    private enum Marking {
-        case marked(MailMessage, attempt: Int)
-        /// Nothing is to be sent, and the job is finished.
-        case settled
-    }
-
-    /// One transaction: the lease is proven, the message goes from `queued` to `sending`, the try gets its number.
-    private func mark(_ job: Job) async throws -> Marking {
-        try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
-            let (tenant, id) = (TenantID(job.tenant), MessageID(job.subject))
-            let now = environment.clock.now()
-            let rows = try await transaction.query(
-                JobStore.hold(job),
-                MessageStore.lock(id, tenant: tenant),
-                MessageStore.request(id, tenant: tenant)
-            )
-            guard try JobStore.isHeld(rows[0]) else { throw StaleLease() }
-            guard let message = try rows[1].first.map(MessageStore.decode) else {
-                try await JobStore.finish(job, in: transaction, now: now)
-                return .settled
-            }
-            switch message.state {
-            case .queued:
-                let request = try rows[2].first.map(MessageStore.decodeRequest)
-                switch compose(message, request) {
-                case .success(let mail):
-                    let attempt = message.attempts + 1
-                    for statement in MessageStore.beginAttempt(attempt, of: message, tenant: tenant, now: now) {
-                        transaction.add(statement)
-                    }
-                    return .marked(mail, attempt: attempt)
-                case .failure(let reason):
-                    transaction.add(MessageStore.fail(message, tenant: tenant, reason: reason.rawValue, now: now))
-                }
-            case .sending:
-                // Marked before, and nobody has recorded what became of it.
-                let interrupted = "the program was interrupted while sending"
-                let ended = MessageStore.endAttempt(
-                    message.attempts,
-                    of: id,
-                    tenant: tenant,
-                    .unknown,
-                    detail: interrupted,
-                    now: now
+    /// Again and again while the database is away: a restart takes seconds.
+    private func patiently<Result>(_ body: () async throws -> Result) async throws -> Result {
+        let end = ContinuousClock.now + Self.patience
+        var pause = Duration.milliseconds(50)
+        while true {
+            do {
+                return try await body()
+            } catch let error as PostgresError
+                where error.isPassing && ContinuousClock.now < end && !Task.isCancelled
+            {
+                environment.logger.warning(
+                    "a message waits for the database",
+                    metadata: ["error": "\(String(reflecting: error))"]
                 )
-                transaction.add(ended)
-                transaction.add(settle(message.attempts, of: job, as: .unknown, reason: interrupted, now: now))
-            case .accepted, .delivered, .bounced, .failed, .unknown, .suppressed, .expired:
-                break
+                try await Task.sleep(for: pause)
+                pause = min(pause * 2, .seconds(1))
             }
-            try await JobStore.finish(job, in: transaction, now: now)
-            return .settled
-        }
-    }
-
-    private func compose(
-        _ message: Message,
-        _ request: Message.Request?
-    ) -> Result<MailMessage, MailMessage.Invalid> {
-        guard let request else { return .failure(.deleted) }
-        return Result { () throws(MailMessage.Invalid) in
-            try MailMessage(message.id, request, date: message.createdAt)
         }
     }
 
     // MARK: Record
 
-    /// What the transport said is not to be lost to a database that is away for a moment: it cannot be asked again.
-    private func recordPatiently(_ outcome: SendOutcome, of sent: Try) async throws -> JobOutcome {
-        var pause = Duration.milliseconds(200)
-        for _ in 0..<6 {
-            do {
-                return try await record(outcome, of: sent)
-            } catch let error as PostgresError where !Task.isCancelled {
-                environment.logger.warning(
-                    "what became of a message could not be recorded yet",
-                    metadata: ["message": "\(sent.message)", "error": "\(String(reflecting: error))"]
-                )
-                try await Task.sleep(for: pause)
-                pause *= 2
-            }
-        }
-        return try await record(outcome, of: sent)
-    }
-
     private func record(_ outcome: SendOutcome, of sent: Try) async throws -> JobOutcome {
         switch outcome {
         case .accepted(let reply):
-            try await end(sent, .accepted, reply, as: .accepted)
+            try await recordAccepted(reply, of: sent)
         case .unknown(let doubt):
-            try await end(sent, .unknown, doubt, as: .unknown)
+            try await recordEnd(.unknown, doubt, of: sent, as: .unknown)
         case .refused(let refusal, let isPermanent) where isPermanent || sent.attempt >= Self.maximumTries:
-            try await end(sent, .refused, refusal, as: .failed)
+            try await recordEnd(.refused, refusal, of: sent, as: .failed)
         case .refused(let refusal, _):
             return try await queueAgain(sent, refusal)
         }
         return .finished
     }
 
-    /// The evidence is written whether or not the lease is still held, and the job is ended if it is: a late answer
-    /// turns `unknown` into what really happened.
-    private func end(
-        _ sent: Try,
-        _ outcome: Message.Attempt.Outcome,
-        _ text: String,
-        as state: Message.State
-    ) async throws {
+    // The evidence is written whether or not the lease is still held, and the job is ended if it is: a late answer
+    // turns `unknown` into what really happened. Job, message, attempt: in this order everywhere, so that nobody waits
+    // in a circle.
+
+    private func recordAccepted(_ reply: String, of sent: Try) async throws {
         let now = environment.clock.now()
-        let detail = text.singleLine(limit: 500)
+        let detail = reply.singleLine(limit: 500)
         _ = try await environment.pool.transaction(
             environment.settings(for: sent.job.tenant),
             JobStore.finishIfHeld(sent.job, now: now),
-            MessageStore.endAttempt(
-                sent.attempt,
-                of: sent.message,
-                tenant: sent.tenant,
-                outcome,
-                detail: detail,
-                now: now
-            ),
-            settle(sent.attempt, of: sent.job, as: state, reason: detail, now: now)
+            settle(sent, as: .accepted, detail, now: now),
+            endAttempt(sent, .accepted, detail, now: now)
         )
     }
 
-    private func settle(
-        _ attempt: Int,
-        of job: Job,
-        as state: Message.State,
-        reason: String,
-        now: Instant
-    ) -> SQL {
-        MessageStore.settle(
-            MessageID(job.subject),
-            tenant: TenantID(job.tenant),
-            after: attempt,
-            as: state,
-            reason: reason,
-            now: now
-        )
+    private func recordEnd(
+        _ outcome: Message.Attempt.Outcome,
+        _ text: String,
+        of sent: Try,
+        as state: Message.State
+    ) async throws {
+        let detail = text.singleLine(limit: 500)
+        try await environment.pool.withTransaction(environment.settings(for: sent.job.tenant)) { transaction in
+            let now = environment.clock.now()
+            let rows = try await transaction.query(
+                JobStore.finishIfHeld(sent.job, now: now),
+                settle(sent, as: state, detail, now: now),
+                endAttempt(sent, outcome, detail, now: now)
+            )
+            if !rows[1].isEmpty { needsPerson(sent.message, state, detail, in: transaction, now: now) }
+        }
     }
 
     /// Refused for the moment: certainly not sent, so it may be tried again.
@@ -199,34 +152,67 @@ struct DeliverMessage {
             let detail = refusal.singleLine(limit: 500)
             let rows = try await transaction.query(
                 JobStore.hold(sent.job),
-                MessageStore.lock(sent.message, tenant: sent.tenant)
+                MessageStore.lock(sent.message.id, tenant: sent.tenant)
             )
             guard let message = try rows[1].first.map(MessageStore.decode) else { return .finished }
-            let ended = MessageStore.endAttempt(
-                sent.attempt,
-                of: sent.message,
-                tenant: sent.tenant,
-                .refused,
-                detail: detail,
-                now: now
-            )
-            transaction.add(ended)
-            transaction.add(settle(sent.attempt, of: sent.job, as: .queued, reason: detail, now: now))
+            transaction.add(settle(sent, as: .queued, detail, now: now))
+            transaction.add(endAttempt(sent, .refused, detail, now: now))
             if try JobStore.isHeld(rows[0]) { return .again(at: now + delay) }
             // Somebody else took the lease over. Where they have called the message `unknown`, they have ended the
             // job too, and it needs a new one; where not, they will find it `queued`.
             if message.state == .unknown, message.attempts == sent.attempt {
-                let job = NewJob(
-                    tenant: sent.job.tenant,
-                    id: .v7(),
-                    store: message.store.uuid,
-                    kind: Self.kind,
-                    subject: sent.job.subject,
-                    runAt: now + delay
-                )
-                transaction.add(JobStore.enqueue(job, now: now))
+                transaction.add(JobStore.enqueue(Self.job(for: message, sent.tenant, at: now + delay), now: now))
             }
             return .finished
+        }
+    }
+
+    private func settle(_ sent: Try, as state: Message.State, _ reason: String, now: Instant) -> SQL {
+        let (id, attempt) = (sent.message.id, sent.attempt)
+        return MessageStore.settle(id, tenant: sent.tenant, after: attempt, as: state, reason: reason, now: now)
+    }
+
+    private func endAttempt(_ sent: Try, _ outcome: Message.Attempt.Outcome, _ detail: String, now: Instant) -> SQL {
+        let (id, attempt) = (sent.message.id, sent.attempt)
+        return MessageStore.endAttempt(attempt, of: id, tenant: sent.tenant, outcome, detail: detail, now: now)
+    }
+
+    /// A job that sends the message.
+    static func job(for message: Message, _ tenant: TenantID, at instant: Instant) -> NewJob {
+        NewJob(
+            tenant: tenant.uuid,
+            id: .v7(),
+            store: message.store.uuid,
+            kind: kind,
+            subject: message.id.uuid,
+            runAt: instant
+        )
+    }
+
+    // MARK: Ends that need a person
+
+    /// The one place every message comes by that ends as `unknown` or `failed`: in the transaction that ends it, once.
+    /// The reason may quote a customer's address, so it is not logged.
+    func needsPerson(
+        _ message: Message,
+        _ state: Message.State,
+        _ reason: String,
+        in transaction: Transaction,
+        now: Instant
+    ) {
+        environment.logger.warning(
+            "a message needs a person",
+            metadata: ["message": "\(message.id)", "state": "\(state)"]
+        )
+    }
+}
+
+extension PostgresError {
+    /// The database was away or did not say what became of it; it may do so at the next try.
+    fileprivate var isPassing: Bool {
+        switch kind {
+        case .outcomeUnknown, .deadlineExceeded: true
+        default: isRetryable
         }
     }
 }

@@ -32,6 +32,32 @@ struct Message: Sendable {
         let body: String
     }
 
+    /// A person's word on a message of which nobody knew whether it had left.
+    struct Resolution: Hashable, Sendable {
+        enum Verdict: String, CaseIterable, Sendable {
+            case accepted, failed
+            /// Send it again, though it may have arrived.
+            case queued
+
+            var state: State {
+                switch self {
+                case .accepted: .accepted
+                case .failed: .failed
+                case .queued: .queued
+                }
+            }
+        }
+
+        let verdict: Verdict
+        /// `usr_…` or `key_…`.
+        let by: String
+        let at: Instant
+        let note: String?
+
+        /// What the message's `reason` says of it.
+        var reason: String { "resolved by \(by)" }
+    }
+
     /// One try to send.
     struct Attempt: Sendable {
         enum Outcome: String, CaseIterable, Sendable { case accepted, refused, unknown }
@@ -42,6 +68,8 @@ struct Message: Sendable {
         let endedAt: Instant?
         let outcome: Outcome?
         let detail: String?
+        /// Beside the outcome, which may become known later.
+        let resolution: Resolution?
     }
 
     let id: MessageID
@@ -50,6 +78,8 @@ struct Message: Sendable {
     let run: RunID
     let effectKey: String
     let messageClass: MessageClass
+    /// After this it never leaves. Absent: it is never too late.
+    var notAfter: Instant?
     var state: State
     /// Why it ended as it did.
     var reason: String?

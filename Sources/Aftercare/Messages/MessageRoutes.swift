@@ -1,11 +1,14 @@
 import FoundationEssentials
 import HTTPTypes
 import JSON
+import Jobs
 import Postgres
 
 /// `/v1/messages`: what was sent, and what became of it.
 struct MessageRoutes {
     let environment: Environment
+
+    private static let filters: Set<String> = ["state", "order_id"]
 
     var routes: [Route] {
         [
@@ -13,18 +16,23 @@ struct MessageRoutes {
                 .get,
                 "/v1/messages",
                 .holder(of: .messagesRead),
-                query: Page.parameters.union(["order_id"]),
+                query: Page.parameters.union(Self.filters),
                 list
             ),
             Route(.get, "/v1/messages/{message_id}", .holder(of: .messagesRead), get),
+            Route(.post, "/v1/messages/{message_id}/resolve", .holder(of: .messagesWrite), body: .json, resolve),
         ]
     }
 
     @Sendable private func list(_ call: Call) async throws -> Reply {
-        let page = try Page(call, filters: ["order_id"], key: environment.masterKey.cursors)
-        let order = try call.query.id("order_id", OrderKind.self)
+        let page = try Page(call, filters: Self.filters, key: environment.masterKey.cursors)
+        let states = Message.State.allCases.map(\.rawValue).joined(separator: ", ")
+        let filter = MessageStore.Filter(
+            state: try call.query.value("state", "one of \(states)") { Message.State(rawValue: $0) },
+            order: try call.query.id("order_id")
+        )
         let (_, rows) = try await environment.access.read(call) {
-            [MessageStore.messages(page, order: order, tenant: $0.tenant)]
+            [MessageStore.messages(page, filter, tenant: $0.tenant)]
         }
         let messages = try rows[0].map(MessageStore.decode)
         return page.reply(messages, position: { ($0.createdAt, $0.id.uuid) }, write)
@@ -56,6 +64,57 @@ struct MessageRoutes {
         }
     }
 
+    // MARK: Resolving
+
+    private struct Word {
+        let verdict: Message.Resolution.Verdict
+        let note: String?
+        /// The try it is about; the last one where absent.
+        let attempt: Int?
+
+        init(_ body: inout FieldReader) throws(FieldErrors) {
+            (verdict, note, attempt) = try body.finish(
+                body.required("as", .choice()),
+                body.optional("note", .string(1...2000)),
+                body.optional("attempt", .int(1...Int(Int32.max)))
+            )
+        }
+    }
+
+    /// A person says what became of a message nobody knows it of. The message is held meanwhile: late evidence comes
+    /// before, and there is nothing to resolve any more, or after, and is kept beside the person's word.
+    @Sendable private func resolve(_ call: Call) async throws -> Reply {
+        let id = try call.id("message_id", MessageKind.self)
+        let word = try call.decode(Word.init)
+        let reply = try await environment.access.write(call) { transaction, principal in
+            let tenant = principal.tenant
+            let rows = try await transaction.query(MessageStore.lock(id, tenant: tenant))
+            guard var message = try rows[0].first.map(MessageStore.decode) else { throw Problem.notFound }
+            try check(message, word)
+            let now = environment.clock.now()
+            let resolution = Message.Resolution(verdict: word.verdict, by: principal.name, at: now, note: word.note)
+            for statement in MessageStore.resolve(message, tenant: tenant, resolution) { transaction.add(statement) }
+            if word.verdict == .queued {
+                transaction.add(JobStore.enqueue(DeliverMessage.job(for: message, tenant, at: now), now: now))
+            }
+            (message.state, message.reason, message.updatedAt) = (word.verdict.state, resolution.reason, now)
+            return .json { write(message, to: &$0) }
+        }
+        if word.verdict == .queued { environment.wakeWorker() }
+        return reply
+    }
+
+    private func check(_ message: Message, _ word: Word) throws(Problem) {
+        guard message.state == .unknown else {
+            let detail = "The message is \(message.state.rawValue); only one that is unknown can be resolved."
+            throw Problem(.stateConflict, detail)
+        }
+        guard let attempt = word.attempt, attempt != message.attempts else { return }
+        throw Problem(.stateConflict, "The message's last try is number \(message.attempts) by now, not \(attempt).")
+    }
+
+    // MARK: Writing
+
     private func write(_ message: Message, to object: inout JSONObjectWriter) {
         object.member("id", message.id)
         object.member("store_id", message.store)
@@ -63,6 +122,7 @@ struct MessageRoutes {
         object.member("run_id", message.run)
         object.member("channel", "email")
         object.member("class", message.messageClass.rawValue)
+        object.member("not_after", message.notAfter)
         object.member("state", message.state.rawValue)
         object.member("reason", message.reason)
         object.member("attempt_count", message.attempts)
@@ -84,5 +144,14 @@ struct MessageRoutes {
         object.member("ended_at", attempt.endedAt)
         object.member("outcome", attempt.outcome?.rawValue)
         object.member("detail", attempt.detail)
+        object.member("resolution") { writer in
+            guard let resolution = attempt.resolution else { return writer.null() }
+            writer.object { object in
+                object.member("as", resolution.verdict.rawValue)
+                object.member("by", resolution.by)
+                object.member("at", resolution.at)
+                object.member("note", resolution.note)
+            }
+        }
     }
 }

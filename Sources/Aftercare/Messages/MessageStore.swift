@@ -6,12 +6,12 @@ import Time
 enum MessageStore {
     static func insert(_ message: Message, tenant: TenantID) -> SQL {
         """
-        INSERT INTO messages (tenant_id, id, store_id, order_id, run_id, effect_key, channel, class, state, reason,
-                              attempts, created_at, updated_at)
+        INSERT INTO messages (tenant_id, id, store_id, order_id, run_id, effect_key, channel, class, not_after, state,
+                              reason, attempts, created_at, updated_at)
              VALUES (\(tenant.uuid), \(message.id.uuid), \(message.store.uuid), \(message.order.uuid),
                      \(message.run.uuid), \(message.effectKey), 'email', \(message.messageClass.rawValue),
-                     \(message.state.rawValue), \(message.reason), \(message.attempts), \(message.createdAt),
-                     \(message.updatedAt))
+                     \(message.notAfter), \(message.state.rawValue), \(message.reason), \(message.attempts),
+                     \(message.createdAt), \(message.updatedAt))
         """
     }
 
@@ -26,7 +26,7 @@ enum MessageStore {
     // MARK: Reading
 
     private static let columns = """
-        id, store_id, order_id, run_id, effect_key, class, state, reason, attempts, created_at, updated_at
+        id, store_id, order_id, run_id, effect_key, class, not_after, state, reason, attempts, created_at, updated_at
         """
 
     static func message(_ id: MessageID, tenant: TenantID) -> SQL {
@@ -48,92 +48,51 @@ enum MessageStore {
 
     static func attempts(_ id: MessageID, tenant: TenantID) -> SQL {
         """
-        SELECT attempt, started_at, ended_at, outcome, detail
+        SELECT attempt, started_at, ended_at, outcome, detail, resolved_as, resolved_by, resolved_at, note
           FROM message_attempts
          WHERE tenant_id = \(tenant.uuid) AND message_id = \(id.uuid)
          ORDER BY attempt
         """
     }
 
-    /// Newest first, by `messages_by_order` or `messages_by_creation`.
-    static func messages(_ page: Page, order: OrderID?, tenant: TenantID) -> SQL {
-        guard let order else {
-            return """
-                SELECT \(unsafe: columns)
-                  FROM messages
-                 WHERE tenant_id = \(tenant.uuid) AND (created_at, id) < (\(page.createdAt), \(page.id))
-                 ORDER BY created_at DESC, id DESC
-                 LIMIT \(page.rowLimit)
-                """
-        }
-        return """
+    struct Filter: Sendable {
+        var state: Message.State?
+        var order: OrderID?
+    }
+
+    /// Newest first, by `messages_by_order`; by `messages_in_doubt` those that wait for a person, which are few; else
+    /// by `messages_by_creation`.
+    static func messages(_ page: Page, _ filter: Filter, tenant: TenantID) -> SQL {
+        if let order = filter.order {
+            """
             SELECT \(unsafe: columns)
               FROM messages
              WHERE tenant_id = \(tenant.uuid) AND order_id = \(order.uuid)
+               AND (\(filter.state?.rawValue) IS NULL OR state = \(filter.state?.rawValue))
                AND (created_at, id) < (\(page.createdAt), \(page.id))
              ORDER BY created_at DESC, id DESC
              LIMIT \(page.rowLimit)
             """
-    }
-
-    // MARK: Sending
-
-    /// The mark: from here on the message may have left. For a transaction that holds the message and its job.
-    static func beginAttempt(_ attempt: Int, of message: Message, tenant: TenantID, now: Instant) -> [SQL] {
-        [
+        } else if let state = filter.state, state == .unknown || state == .failed {
             """
-            UPDATE messages
-               SET state = 'sending', attempts = \(attempt), updated_at = \(now)
-             WHERE tenant_id = \(tenant.uuid) AND id = \(message.id.uuid) AND state = 'queued'
-            """,
+            SELECT \(unsafe: columns)
+              FROM messages
+             WHERE tenant_id = \(tenant.uuid) AND state IN ('unknown', 'failed') AND state = \(state.rawValue)
+               AND (created_at, id) < (\(page.createdAt), \(page.id))
+             ORDER BY created_at DESC, id DESC
+             LIMIT \(page.rowLimit)
             """
-            INSERT INTO message_attempts (tenant_id, message_id, attempt, store_id, started_at)
-                 VALUES (\(tenant.uuid), \(message.id.uuid), \(attempt), \(message.store.uuid), \(now))
-            """,
-        ]
-    }
-
-    /// What became of a try. Also of one that was taken for lost meanwhile: what a mail server said stays true.
-    static func endAttempt(
-        _ attempt: Int,
-        of message: MessageID,
-        tenant: TenantID,
-        _ outcome: Message.Attempt.Outcome,
-        detail: String,
-        now: Instant
-    ) -> SQL {
-        """
-        UPDATE message_attempts
-           SET ended_at = \(now), outcome = \(outcome.rawValue), detail = \(detail)
-         WHERE tenant_id = \(tenant.uuid) AND message_id = \(message.uuid) AND attempt = \(attempt)
-           AND (outcome IS NULL OR outcome = 'unknown')
-        """
-    }
-
-    /// Where the message stands after its try number `attempt`, if there was none since.
-    static func settle(
-        _ message: MessageID,
-        tenant: TenantID,
-        after attempt: Int,
-        as state: Message.State,
-        reason: String,
-        now: Instant
-    ) -> SQL {
-        """
-        UPDATE messages
-           SET state = \(state.rawValue), reason = \(reason), updated_at = \(now)
-         WHERE tenant_id = \(tenant.uuid) AND id = \(message.uuid) AND attempts = \(attempt)
-           AND state IN ('sending', 'unknown')
-        """
-    }
-
-    /// Ends a message that cannot be sent.
-    static func fail(_ message: Message, tenant: TenantID, reason: String, now: Instant) -> SQL {
-        """
-        UPDATE messages
-           SET state = 'failed', reason = \(reason), updated_at = \(now)
-         WHERE tenant_id = \(tenant.uuid) AND id = \(message.id.uuid) AND state = 'queued'
-        """
+        } else {
+            """
+            SELECT \(unsafe: columns)
+              FROM messages
+             WHERE tenant_id = \(tenant.uuid)
+               AND (\(filter.state?.rawValue) IS NULL OR state = \(filter.state?.rawValue))
+               AND (created_at, id) < (\(page.createdAt), \(page.id))
+             ORDER BY created_at DESC, id DESC
+             LIMIT \(page.rowLimit)
+            """
+        }
     }
 
     // MARK: Rows
@@ -150,6 +109,7 @@ enum MessageStore {
             run: ID(row("run_id")),
             effectKey: row("effect_key"),
             messageClass: messageClass,
+            notAfter: row("not_after"),
             state: state,
             reason: row("reason"),
             attempts: row("attempts"),
@@ -179,7 +139,19 @@ enum MessageStore {
                 }
                 return outcome
             },
-            detail: row("detail")
+            detail: row("detail"),
+            resolution: decodeResolution(row)
         )
+    }
+
+    private static func decodeResolution(_ row: Row) throws -> Message.Resolution? {
+        let (verdict, by, at): (String?, String?, Instant?) = try (
+            row("resolved_as"), row("resolved_by"), row("resolved_at")
+        )
+        guard let verdict else { return nil }
+        guard let verdict = Message.Resolution.Verdict(rawValue: verdict), let by, let at else {
+            throw UnreadableRow(table: "message_attempts")
+        }
+        return try Message.Resolution(verdict: verdict, by: by, at: at, note: row("note"))
     }
 }

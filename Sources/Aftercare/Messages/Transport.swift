@@ -21,7 +21,7 @@ protocol MailTransport: Sendable {
 /// Over SMTP, to the store owner's or the operator's mail server.
 struct SMTPTransport: MailTransport {
     let client: SMTPClient
-    let maximumSends = 16
+    var maximumSends = 16
 
     func send(_ mail: MailMessage) async -> SendOutcome {
         do throws(TransferError) {

@@ -130,8 +130,10 @@ struct ApplyInboundEvent {
             transaction.add(InboundEventStore.settle(event))
             // They enqueue, and so come last.
             for raise in raises { transaction.add(raise) }
+            environment.failpoint.pass(.applyBeforeCommit)
             return !raises.isEmpty
         }
+        environment.failpoint.pass(.applyAfterCommit)
         if raised { environment.wakeWorker() }
     }
 

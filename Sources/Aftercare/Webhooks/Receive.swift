@@ -60,6 +60,7 @@ struct Receive {
                 job: .new()
             )
         )
+        environment.failpoint.pass(.webhookStored)
         environment.wakeWorker()
         // The second of them answers; for a repeated delivery with the first one's event.
         let stored = try rows[1].first.map { InboundEventID(try $0.decode(UUID.self)) } ?? event.id

@@ -102,7 +102,9 @@ import Testing
         ("AFTERCARE_RATE_TENANT_PER_MINUTE", "1e3"), ("AFTERCARE_RATE_ADDRESS_PER_MINUTE", "99999999999999999999"),
         ("AFTERCARE_MAIL_FROM", "Help <help@shop.example>"), ("AFTERCARE_MAIL_FROM", "help"),
         ("AFTERCARE_SMTP_PORT", "0"), ("AFTERCARE_SMTP_SECURITY", "ssl"), ("AFTERCARE_WORK_CAPACITY", "0"),
-        ("AFTERCARE_LOG_LEVEL", "loud"),
+        ("AFTERCARE_SMTP_CONNECTIONS", "0"), ("AFTERCARE_WORK_LEASE_SECONDS", "0"),
+        ("AFTERCARE_FAILPOINT", "mail_marked"), ("AFTERCARE_FAILPOINT", "nowhere:1"),
+        ("AFTERCARE_FAILPOINT", "mail_marked:0"), ("AFTERCARE_LOG_LEVEL", "loud"),
     ]
 
     @Test func `names the setting that has a bad value`() throws {

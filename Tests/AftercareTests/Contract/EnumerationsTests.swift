@@ -41,6 +41,7 @@ import Testing
         ("DeclineReason", words(DeclineReason.self)),
         ("MessageState", words(Message.State.self)),
         ("AttemptOutcome", words(Message.Attempt.Outcome.self)),
+        ("MessageVerdict", words(Message.Resolution.Verdict.self)),
         ("TicketState", words(Ticket.State.self)),
         ("TicketPriority", words(Ticket.Priority.self)),
         ("TicketKind", words(Ticket.Kind.self)),

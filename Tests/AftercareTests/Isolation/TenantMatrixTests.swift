@@ -83,6 +83,7 @@ import Testing
         switch (route.method, route.template.description) {
         case (.post, "/v1/stores/{store_id}/test-clock/advance"): ["to": "2027-09-01T00:00:00.000Z"]
         case (.post, "/v1/connections/{connection_id}/rotate-secret"): ["secret": "a-secret-of-somebody-else"]
+        case (.post, "/v1/messages/{message_id}/resolve"): ["as": "failed"]
         case (.post, "/v1/tickets/{ticket_id}/comments"): ["body": "Taken over"]
         case (.patch, "/v1/tickets/{ticket_id}"): ["subject": "Taken over"]
         case (.post, _): [:]
