@@ -13,6 +13,8 @@ public struct Job: Hashable, Sendable {
     public let subject: UUID
     /// 1 at the first try.
     public let attempt: Int
+    /// How often in a row it was taken over from a worker that died.
+    let rescues: Int
     /// Grows with every claim. A worker whose lease was taken over holds an old one, and can change nothing.
     public let lease: Int64
     let runAt: Instant
@@ -33,6 +35,9 @@ public struct JobHandler: Sendable {
     public let kind: String
     /// Tries before the job is set aside as `failed`, for a person to look at.
     public let maximumAttempts: Int
+    /// Times in a row its worker may die under a job before that is set aside as well: a job that takes its worker down
+    /// must not do so for ever.
+    public let maximumRescues: Int
     let run: @Sendable (Job) async throws -> JobOutcome
 
     /// - Parameter run: throws to be tried again later. It is also run again when the worker dies half-way, so its
@@ -40,10 +45,12 @@ public struct JobHandler: Sendable {
     public init(
         _ kind: String,
         maximumAttempts: Int = 12,
+        maximumRescues: Int = 12,
         run: @escaping @Sendable (Job) async throws -> JobOutcome
     ) {
         self.kind = kind
         self.maximumAttempts = maximumAttempts
+        self.maximumRescues = maximumRescues
         self.run = run
     }
 }

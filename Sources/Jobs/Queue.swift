@@ -176,8 +176,8 @@ extension Floor: Comparable {
 
 extension Job {
     init(_ row: Row) throws(PostgresError) {
-        (tenant, id, store, kind, subject, attempt, lease, runAt) = try row.decode(
-            (UUID, UUID, UUID?, String, UUID, Int, Int64, Instant).self
+        (tenant, id, store, kind, subject, attempt, rescues, lease, runAt) = try row.decode(
+            (UUID, UUID, UUID?, String, UUID, Int, Int, Int64, Instant).self
         )
     }
 }

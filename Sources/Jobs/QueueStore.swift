@@ -63,7 +63,7 @@ enum QueueStore {
                worker = \(worker), leased_until = \(lease)
           FROM claimed
          WHERE jobs.tenant_id = claimed.tenant_id AND jobs.id = claimed.id
-        RETURNING jobs.tenant_id, jobs.id, store_id, kind, subject_id, attempt, lease_no, run_at
+        RETURNING jobs.tenant_id, jobs.id, store_id, kind, subject_id, attempt, rescues, lease_no, run_at
         """
     }
 
@@ -102,7 +102,7 @@ enum QueueStore {
     static func retry(_ job: Job, at runAt: Instant, attempt: Int, error: String?) -> SQL {
         """
         UPDATE jobs
-           SET state = 'ready', run_at = \(runAt), attempt = \(attempt), last_error = \(error),
+           SET state = 'ready', run_at = \(runAt), attempt = \(attempt), rescues = 0, last_error = \(error),
                worker = NULL, leased_until = NULL, again = false
          WHERE tenant_id = \(job.tenant) AND id = \(job.id) AND lease_no = \(job.lease)
         """
@@ -153,7 +153,8 @@ enum QueueStore {
 
     // MARK: Rescue
 
-    /// Makes jobs ready again whose worker stopped extending their leases. `jobs_leased` finds them.
+    /// Makes jobs ready again whose worker stopped extending their leases. `jobs_leased` finds them. It does not count as
+    /// a try of theirs.
     static func rescue(limit: Int) -> SQL {
         """
         WITH expired AS MATERIALIZED (
@@ -165,7 +166,7 @@ enum QueueStore {
                FOR UPDATE SKIP LOCKED
         )
         UPDATE jobs
-           SET state = 'ready', worker = NULL, leased_until = NULL
+           SET state = 'ready', attempt = attempt - 1, rescues = rescues + 1, worker = NULL, leased_until = NULL
           FROM expired
          WHERE jobs.tenant_id = expired.tenant_id AND jobs.id = expired.id
         """

@@ -20,7 +20,7 @@ extension QueueStore {
                worker = \(worker), leased_until = \(lease)
           FROM claimed
          WHERE jobs.tenant_id = \(tenant) AND jobs.id = claimed.id
-        RETURNING jobs.tenant_id, jobs.id, store_id, kind, subject_id, attempt, lease_no, run_at
+        RETURNING jobs.tenant_id, jobs.id, store_id, kind, subject_id, attempt, rescues, lease_no, run_at
         """
     }
 
@@ -84,7 +84,7 @@ extension QueueStore {
                FOR UPDATE SKIP LOCKED
         )
         UPDATE jobs
-           SET state = 'ready', worker = NULL, leased_until = NULL
+           SET state = 'ready', attempt = attempt - 1, rescues = rescues + 1, worker = NULL, leased_until = NULL
           FROM expired
          WHERE jobs.tenant_id = \(tenant) AND jobs.id = expired.id
         """

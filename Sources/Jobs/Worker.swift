@@ -143,8 +143,7 @@ public final class Worker: Sendable {
             await put(back: job, at: clock.now() + .seconds(30), attempt: job.attempt - 1, error: nil)
             return false
         }
-        guard job.attempt <= handler.maximumAttempts else {
-            // Its last try never ended: a job that takes its worker down must not do so for ever.
+        guard job.rescues < handler.maximumRescues else {
             logger.error("a job's leases ran out, time after time", metadata: description(of: job))
             await end(job, QueueStore.fail(job, error: "LeaseRanOut", now: clock.now()))
             return false

@@ -152,7 +152,10 @@ import Time
                     }
                 default:
                     try await queue.rescue(distribution)
-                    for (id, job) in model where job.state == "leased" && job.isExpired { model[id]?.state = "ready" }
+                    for (id, job) in model where job.state == "leased" && job.isExpired {
+                        model[id]?.state = "ready"
+                        model[id]?.attempt -= 1
+                    }
                 }
                 let rows = try await queue.rows()
                 let actual = Dictionary(uniqueKeysWithValues: rows.map { ($0.id, $0) })

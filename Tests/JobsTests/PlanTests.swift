@@ -99,6 +99,7 @@ import Time
             kind: "work",
             subject: UUID(),
             attempt: 1,
+            rescues: 0,
             lease: 1,
             runAt: now
         )

@@ -100,7 +100,7 @@ import Time
                 try await queue.rescue()
             }
             let diary = Diary()
-            let handler = JobHandler("work", maximumAttempts: 2) { job in
+            let handler = JobHandler("work", maximumRescues: 2) { job in
                 diary.note(job)
                 return .done
             }
@@ -109,6 +109,28 @@ import Time
             }
             #expect(try await queue.theRow().lastError == "LeaseRanOut")
             #expect(diary.count == 0)
+        }
+    }
+
+    @Test func `a job that its worker only died under has all its tries, and waits no longer for them`() async throws {
+        try await QueueDatabase.run { queue in
+            let tenant = try await queue.tenant()
+            try await queue.enqueue(of: tenant)
+            for _ in 0..<5 {
+                _ = try await queue.claim(expired: true)
+                try await queue.rescue()
+            }
+            #expect(try await queue.theRow().attempt == 0)
+            let diary = Diary()
+            let handler = JobHandler("work", maximumAttempts: 2) { job in
+                if diary.note(job) == 1 { throw Upset() }
+                return .done
+            }
+            try await running([queue.makeWorker(handler)]) {
+                try await eventually { try await queue.jobs() == 0 }
+            }
+            #expect(diary.jobs.map(\.attempt) == [1, 2])
+            #expect(diary.jobs.map(\.rescues) == [5, 0])
         }
     }
 }

@@ -61,7 +61,7 @@ import Time
                 try await eventually { try await queue.jobs() == 0 }
             }
             #expect(Set(diary.jobs.map(\.id)) == Set(ids) && diary.count == 10)
-            #expect(diary.jobs.allSatisfy { $0.lease == 2 && $0.attempt == 2 })
+            #expect(diary.jobs.allSatisfy { $0.lease == 2 && $0.attempt == 1 && $0.rescues == 1 })
         }
     }
 
@@ -250,7 +250,7 @@ import Time
                 }
             }
             #expect(try await queue.jobs() > 0)
-            let survivor = JobHandler("work", maximumAttempts: 100) { job in
+            let survivor = JobHandler("work", maximumRescues: 100) { job in
                 try await queue.finish(job)
                 return .finished
             }

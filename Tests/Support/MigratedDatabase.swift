@@ -51,9 +51,25 @@ public struct MigratedDatabase: Sendable {
         return database
     }
 
+    /// One on a cluster of a test's own, with which it goes.
+    public static func made(on cluster: TestCluster) async throws -> MigratedDatabase {
+        try await cluster.superuser.script(Roles.script)
+        let name = try await cluster.createDatabase()
+        _ = try await cluster.superuser.execute(
+            "ALTER DATABASE \(unsafe: name) OWNER TO \(unsafe: Roles.owner)"
+        )
+        let database = MigratedDatabase(name, on: cluster)
+        _ = try await Migrator(database.migrator).run()
+        return database
+    }
+
     public func drop() async throws {
-        for pool in [superuser, migrator, app, worker] { await pool.shutDown() }
+        await close()
         try await TestCluster.shared.dropDatabase(name)
+    }
+
+    public func close() async {
+        for pool in [superuser, migrator, app, worker] { await pool.shutDown() }
     }
 
     // Unstructured, because they belong to the process and not to the test that happens to need them first.
@@ -67,8 +83,8 @@ public struct MigratedDatabase: Sendable {
         return database.name
     }
 
-    private init(_ name: String) {
-        func url(_ user: String) -> String { TestCluster.shared.url(database: name, user: user) }
+    private init(_ name: String, on cluster: TestCluster = .shared) {
+        func url(_ user: String) -> String { cluster.url(database: name, user: user) }
         func pool(_ url: String, _ maximum: Int) -> Pool {
             Pool(
                 Pool.Settings(

@@ -136,7 +136,7 @@ extension DeliverMessage {
     }
 
     /// The message's job failed for the last time, on our side, before it left.
-    func giveUp(_ job: Job, _ error: String) async throws {
+    func giveUp(_ job: Job, _ error: any Error) async throws {
         try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
             let (tenant, now) = (TenantID(job.tenant), environment.clock.now())
             let rows = try await transaction.query(
@@ -146,7 +146,7 @@ extension DeliverMessage {
             guard try JobStore.isHeld(rows[0]), let message = try rows[1].first.map(MessageStore.decode),
                 message.state == .queued
             else { return }
-            let reason = "failed on our side: \(error)"
+            let reason = "failed on our side: \(type(of: error))"
             transaction.add(MessageStore.setAside(message, tenant: tenant, as: .failed, reason: reason, now: now))
             needsPerson(message, .failed, reason, in: transaction, now: now)
         }

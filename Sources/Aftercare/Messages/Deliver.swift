@@ -15,6 +15,9 @@ struct DeliverMessage {
     static let maximumTries = 12
     /// Tries that failed on our own side, before the message left.
     static let maximumAttempts = 12
+    /// Deaths of its worker. Most messages only waited there for their turn, hundreds at a time and for minutes where the
+    /// mail server is slow; and one that takes the worker down while it is sent is `unknown` at the next look.
+    static let maximumRescues = 1000
     /// How long the database may be away before a mail that is on its way is given up as `unknown`.
     static let patience = Duration.seconds(120)
 
@@ -28,7 +31,10 @@ struct DeliverMessage {
         slots = SendSlots(transport.maximumSends)
     }
 
-    var handler: JobHandler { JobHandler(Self.kind, maximumAttempts: Self.maximumAttempts, run: run) }
+    var handler: JobHandler {
+        let (attempts, rescues) = (Self.maximumAttempts, Self.maximumRescues)
+        return JobHandler(Self.kind, maximumAttempts: attempts, maximumRescues: rescues, run: run)
+    }
 
     /// One try that has been marked.
     struct Try {
@@ -64,12 +70,14 @@ struct DeliverMessage {
         // that died.
         var own: Int?
         do {
-            return try await mark(job, own: &own)
-        } catch let error as PostgresError where error.kind == .outcomeUnknown && own != nil {
-            return try await patiently { try await mark(job, own: &own) }
-        } catch  where job.attempt >= Self.maximumAttempts && !(error is StaleLease) {
+            do {
+                return try await mark(job, own: &own)
+            } catch let error as PostgresError where error.kind == .outcomeUnknown && own != nil {
+                return try await patiently { try await mark(job, own: &own) }
+            }
+        } catch {
             // Or it would stay `queued` for ever, with no job to send it.
-            try await giveUp(job, "\(type(of: error))")
+            if job.attempt >= Self.maximumAttempts, !(error is StaleLease) { try await giveUp(job, error) }
             throw error
         }
     }

@@ -22,11 +22,13 @@ protocol MailTransport: Sendable {
 struct SMTPTransport: MailTransport {
     let client: SMTPClient
     var maximumSends = 16
+    /// For the whole of one mail. A server may take its time over the answer that counts.
+    var deadline = Duration.seconds(60)
 
     func send(_ mail: MailMessage) async -> SendOutcome {
         do throws(TransferError) {
             let envelope = SMTPClient.Envelope(from: mail.from.address, recipients: [mail.to], message: mail.bytes)
-            switch try await client.send(envelope) {
+            switch try await client.send(envelope, deadline: deadline) {
             case .accepted(let reply): return .accepted(reply)
             case .refused(let refusal):
                 let code = refusal.code.map { "\($0) " } ?? ""
