@@ -131,7 +131,12 @@ struct WalkUnderFire: Sendable {
     /// Waits until nothing of a program that was killed is at the database any more.
     func waitForSessions() async throws {
         try await eventually {
-            try await number("SELECT count(*) FROM pg_stat_activity WHERE usename = 'aftercare_worker'") == 0
+            try await number(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                 WHERE datname = current_database() AND usename = 'aftercare_worker'
+                """
+            ) == 0
         }
     }
 
