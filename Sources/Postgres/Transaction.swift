@@ -44,7 +44,9 @@ public final class Transaction: Sendable {
     }
 
     /// Runs the statements, after those added before, in one round trip; the answers in their order.
-    public func query(_ statements: SQL...) async throws(PostgresError) -> [Rows] {
+    public func query(_ statements: SQL...) async throws(PostgresError) -> [Rows] { try await query(statements) }
+
+    public func query(_ statements: [SQL]) async throws(PostgresError) -> [Rows] {
         Array(try await flush(statements, commits: false).suffix(statements.count))
     }
 

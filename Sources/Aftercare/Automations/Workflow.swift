@@ -11,7 +11,10 @@ struct Workflow: Hashable, Sendable {
         case orderPlaced = "order_placed"
         case orderCancelled = "order_cancelled"
         case orderPaid = "order_paid"
-        case shipped, delivered, refunded
+        case shipped, delivered
+        case refundRecorded = "refund_recorded"
+        case refundSucceeded = "refund_succeeded"
+        case refundFailed = "refund_failed"
     }
 
     /// When it acts, counted from the fact in the store's local days.

@@ -21,6 +21,31 @@ struct Money: Hashable, Sendable {
         self.init(amount: amount, currency: currency)
     }
 
+    var magnitude: Money { amount == .min ? self : Money(amount: abs(amount), currency: currency) }
+
+    /// Nil for no amounts, for unknown ones, for different currencies, and beyond 64 bits.
+    static func sum(_ amounts: [Money?]) -> Money? {
+        guard let currency = amounts.first??.currency else { return nil }
+        var sum: Int64 = 0
+        for money in amounts {
+            guard let money, money.currency == currency else { return nil }
+            let (next, overflows) = sum.addingReportingOverflow(money.amount)
+            guard !overflows else { return nil }
+            sum = next
+        }
+        return Money(amount: sum, currency: currency)
+    }
+
+    /// `EUR 19.90`, `JPY 600`: the code before the digits and a point before the decimals is read alike everywhere, and
+    /// tells one dollar from another.
+    var written: String {
+        let digits = String(amount.magnitude)
+        let sign = amount < 0 ? "-" : ""
+        guard let exponent = Self.exponent(of: currency), exponent > 0 else { return "\(currency) \(sign)\(digits)" }
+        let padded = String(repeating: "0", count: max(0, exponent + 1 - digits.count)) + digits
+        return "\(currency) \(sign)\(padded.dropLast(exponent)).\(padded.suffix(exponent))"
+    }
+
     private static func minorUnits(_ text: some Sequence<UInt8>, exponent: Int) -> Int64? {
         var amount: Int64 = 0
         var digits = 0

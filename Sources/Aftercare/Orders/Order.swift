@@ -105,6 +105,9 @@ struct OrderState: Hashable, Sendable {
     var isHistorical = false
     /// By the source's id.
     var shipments: [String: Shipment] = [:]
+    var refunds: [String: Refund] = [:]
+    /// Also those of which it is not known yet which refund they belong to.
+    var refundTransactions: [String: RefundTransaction] = [:]
     /// What was raised already.
     var facts: Set<Fact.Key> = []
 }
@@ -117,6 +120,7 @@ struct Order: Sendable {
     var state: OrderState
     /// In the order they are shown.
     var shipments: [(id: ShipmentID, shipment: Shipment, externalID: String)] = []
+    var refunds: [OrderRefund] = []
     /// The source's time of the newest thing it told of the order itself.
     let asOf: Instant?
     let version: Int64
@@ -130,12 +134,17 @@ struct Fact: Hashable, Sendable {
         case orderPlaced = "order_placed"
         case orderPaid = "order_paid"
         case orderCancelled = "order_cancelled"
-        case shipped, delivered, refunded
+        case shipped, delivered
+        case refundRecorded = "refund_recorded"
+        /// All of its money has moved.
+        case refundSucceeded = "refund_succeeded"
+        /// The payment provider has refused it, or a part of it.
+        case refundFailed = "refund_failed"
     }
 
     struct Key: Hashable, Sendable {
         let kind: Kind
-        /// What of the order it is about: the shipment's id at its source; `order` for the order itself.
+        /// What of the order it is about: the shipment's or the refund's id at its source; `order` for the order itself.
         let episode: String
 
         static let wholeOrder = "order"

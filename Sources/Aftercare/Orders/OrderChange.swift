@@ -6,6 +6,8 @@ struct OrderChange: Hashable, Sendable {
         case order(OrderStatement)
         case shipment(ShipmentStatement)
         case tracking(TrackingEvent, shipment: String)
+        case refund(RefundStatement)
+        case refundTransaction(RefundTransactionStatement)
     }
 
     /// The order's id at its source.

@@ -5,9 +5,9 @@ import Time
 /// Any statement may be the first to name an order; they may come in any order, several times, hours late. The mirror
 /// ends up the same, and has raised the same facts. For that
 /// - each field goes by its source's own time (`Provenance`);
-/// - what can only become true (placed, paid, cancelled, shipped, delivered) is raised by any statement that says so,
-///   also by one that is older than others we know;
-/// - a parcel's status is worked out anew from all its reports.
+/// - what can only become true (placed, paid, cancelled, shipped, delivered, a refund's steps) is raised by any statement
+///   that says so, also by one that is older than others we know;
+/// - a parcel's status is worked out anew from all its reports, and a refund's from all its transactions (`RefundMirror`).
 enum OrderMirror {
     struct Outcome: Hashable, Sendable {
         var state: OrderState
@@ -50,6 +50,12 @@ enum OrderMirror {
             shipment.apply(event)
             if event.regresses(from: shipment) { outcome.regressions.append(id) }
             put(shipment, id, into: &outcome)
+        case .refund(let statement):
+            outcome.state.apply(statement, receivedAt: receivedAt)
+            raiseFacts(ofRefund: statement.externalID, in: &outcome)
+        case .refundTransaction(let statement):
+            guard let refund = outcome.state.apply(statement, receivedAt: receivedAt) else { break }
+            raiseFacts(ofRefund: refund, in: &outcome)
         }
         return outcome
     }
@@ -75,6 +81,10 @@ enum OrderMirror {
         outcome.state.shipments[id] = shipment
         if let shippedAt = shipment.shippedAt { raise(.shipped, id, at: shippedAt, in: &outcome) }
         if let deliveredAt = shipment.deliveredAt { raise(.delivered, id, at: deliveredAt, in: &outcome) }
+    }
+
+    private static func raiseFacts(ofRefund id: String, in outcome: inout Outcome) {
+        for fact in outcome.state.refundFacts(id) { raise(fact.kind, id, at: fact.at, in: &outcome) }
     }
 
     private static func raise(

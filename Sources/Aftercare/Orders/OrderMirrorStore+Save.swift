@@ -11,6 +11,7 @@ extension OrderMirrorStore {
         if state.values.lines != held.state?.values.lines ?? [] {
             statements += [deleteLines(of: held, but: state.values.lines), insert(state.values.lines, of: held)]
         }
+        statements += RefundStore.save(state, over: held, now: now)
         let changed = state.shipments.filter { held.state?.shipments[$0.key] != $0.value }
             .sorted { $0.key < $1.key }
         guard !changed.isEmpty else { return statements }

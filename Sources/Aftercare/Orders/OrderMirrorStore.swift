@@ -15,6 +15,7 @@ enum OrderMirrorStore {
         let state: OrderState?
         let version: Int64
         let shipmentIDs: [String: ShipmentID]
+        let refundIDs: [String: RefundID]
     }
 
     /// Makes the order if it is new, locks it and reads all of it, in one round trip.
@@ -32,13 +33,23 @@ enum OrderMirrorStore {
             lines(externalID, tenant: tenant, store: store),
             shipments(externalID, tenant: tenant, store: store),
             reports(externalID, tenant: tenant, store: store),
-            facts(externalID, tenant: tenant, store: store)
+            facts(externalID, tenant: tenant, store: store),
+            RefundStore.refunds(ofOrder: externalID, tenant: tenant, store: store),
+            RefundStore.transactions(ofOrder: externalID, tenant: tenant, store: store)
         )
         guard let row = rows[0].first else { throw UnreadableRow(table: "orders") }
         var order = try OrderStore.decode(row)
         let shipments = try OrderStore.decodeShipments(rows[2])
         guard order.version > 0 else {
-            return Held(id: order.id, tenant: tenant, store: store, state: nil, version: 0, shipmentIDs: [:])
+            return Held(
+                id: order.id,
+                tenant: tenant,
+                store: store,
+                state: nil,
+                version: 0,
+                shipmentIDs: [:],
+                refundIDs: [:]
+            )
         }
         order.state.values.lines = try rows[1].map(OrderStore.decodeLine)
         order.state.provenance = try provenance(row)
@@ -48,13 +59,19 @@ enum OrderMirrorStore {
             guard let kind = Fact.Kind(rawValue: kind) else { throw UnreadableRow(table: "facts") }
             order.state.facts.insert(Fact.Key(kind: kind, episode: episode))
         }
+        let refunds = try rows[5].map(RefundStore.decodeRefund)
+        for refund in refunds { order.state.refunds[refund.externalID] = refund.refund }
+        for transaction in try rows[6].map(RefundStore.decodeTransaction) {
+            order.state.refundTransactions[transaction.word.externalID] = transaction
+        }
         return Held(
             id: order.id,
             tenant: tenant,
             store: store,
             state: order.state,
             version: order.version,
-            shipmentIDs: Dictionary(shipments.map { ($0.externalID, $0.id) }, uniquingKeysWith: { first, _ in first })
+            shipmentIDs: Dictionary(shipments.map { ($0.externalID, $0.id) }, uniquingKeysWith: { first, _ in first }),
+            refundIDs: Dictionary(refunds.map { ($0.externalID, $0.id) }, uniquingKeysWith: { first, _ in first })
         )
     }
 

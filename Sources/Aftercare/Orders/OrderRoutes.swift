@@ -39,23 +39,15 @@ struct OrderRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("order_id", OrderKind.self)
-        let (_, rows) = try await environment.access.read(call) { credential in
-            [
-                OrderStore.order(id, tenant: credential.tenant),
-                OrderStore.lines(id, tenant: credential.tenant),
-                OrderStore.shipments(id, tenant: credential.tenant),
-            ]
-        }
-        guard let order = try OrderStore.decode(rows[0], lines: rows[1], shipments: rows[2]) else {
-            throw Problem.notFound
-        }
+        let (_, rows) = try await environment.access.read(call) { OrderStore.whole(id, tenant: $0.tenant) }
+        guard let order = try OrderStore.decodeWhole(rows) else { throw Problem.notFound }
         let reply = Reply.json(version: order.version) { writeWhole(order, to: &$0) }
         return call.unlessMatching(version: order.version, reply)
     }
 
     // MARK: Writing
 
-    /// With its lines and shipments.
+    /// With its lines, shipments and refunds.
     func writeWhole(_ order: Order, to object: inout JSONObjectWriter) {
         write(order, to: &object)
         let currency = order.state.values.total?.currency
@@ -65,6 +57,7 @@ struct OrderRoutes {
         object.array("shipments", order.shipments) { writer, shipment in
             writer.object { write(shipment.shipment, shipment.id, shipment.externalID, to: &$0) }
         }
+        object.array("refunds", order.refunds) { writer, refund in refund.write(to: &writer) }
     }
 
     private func write(_ order: Order, to object: inout JSONObjectWriter) {

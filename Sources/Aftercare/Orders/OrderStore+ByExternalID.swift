@@ -2,10 +2,10 @@ import FoundationEssentials
 import Postgres
 
 /// One order by its id in the shop, in one round trip: the id of ours is looked up by `orders_external_id_is_unique`
-/// in each of the three statements.
+/// in each of the statements.
 extension OrderStore {
-    /// What `decode` takes: the order, its lines, its shipments.
-    static func order(externalID: String, store: StoreID, tenant: TenantID) -> [SQL] {
+    /// As `whole(_:tenant:)`.
+    static func whole(externalID: String, store: StoreID, tenant: TenantID) -> [SQL] {
         [
             """
             SELECT \(unsafe: columns)
@@ -32,6 +32,7 @@ extension OrderStore {
                                   AND external_id = \(externalID))
              ORDER BY shipments.id, happened_at, tracking_events.external_id
             """,
+            RefundStore.refunds(externalID: externalID, store: store, tenant: tenant),
         ]
     }
 }

@@ -20,11 +20,11 @@ enum OrderStore {
 
     // MARK: One order
 
-    static func order(_ id: OrderID, tenant: TenantID) -> SQL {
+    private static func order(_ id: OrderID, tenant: TenantID) -> SQL {
         "SELECT \(unsafe: columns) FROM orders WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)"
     }
 
-    static func lines(_ id: OrderID, tenant: TenantID) -> SQL {
+    private static func lines(_ id: OrderID, tenant: TenantID) -> SQL {
         """
         SELECT external_id, title, sku, quantity, unit_price
           FROM order_lines
@@ -34,7 +34,7 @@ enum OrderStore {
     }
 
     /// Every shipment with its events, a row for each event and one for a shipment without.
-    static func shipments(_ id: OrderID, tenant: TenantID) -> SQL {
+    private static func shipments(_ id: OrderID, tenant: TenantID) -> SQL {
         """
         SELECT \(unsafe: shipmentColumns)
           FROM shipments
@@ -45,12 +45,21 @@ enum OrderStore {
         """
     }
 
-    /// The order as `order`, `lines` and `shipments` answered; nil if there is none.
-    static func decode(_ order: Rows, lines: Rows, shipments: Rows) throws -> Order? {
-        guard let row = order.first else { return nil }
+    /// The order with all that belongs to it, in the four statements that `decodeWhole` takes the answers of.
+    static func whole(_ id: OrderID, tenant: TenantID) -> [SQL] {
+        [
+            order(id, tenant: tenant), lines(id, tenant: tenant), shipments(id, tenant: tenant),
+            RefundStore.refunds(id, tenant: tenant),
+        ]
+    }
+
+    /// Nil if there is none.
+    static func decodeWhole(_ rows: [Rows]) throws -> Order? {
+        guard let row = rows[0].first else { return nil }
         var order = try decode(row)
-        order.state.values.lines = try lines.map(decodeLine)
-        order.shipments = try decodeShipments(shipments)
+        order.state.values.lines = try rows[1].map(decodeLine)
+        order.shipments = try decodeShipments(rows[2])
+        order.refunds = try RefundStore.decode(rows[3])
         return order
     }
 

@@ -49,6 +49,7 @@ import Time
                 "orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled",
                 "orders/partially_fulfilled", "fulfillments/create", "fulfillments/update", "fulfillment_events/create",
                 "orders/delete", "app/uninstalled",
+                "refunds/create", "order_transactions/create",
             ]
         )
     }

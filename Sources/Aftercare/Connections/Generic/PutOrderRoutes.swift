@@ -24,11 +24,9 @@ struct PutOrderRoutes {
         let store = try call.id("store_id", StoreKind.self)
         let externalID = try externalID(call)
         let (_, rows) = try await environment.access.read(call) {
-            OrderStore.order(externalID: externalID, store: store, tenant: $0.tenant)
+            OrderStore.whole(externalID: externalID, store: store, tenant: $0.tenant)
         }
-        guard let order = try OrderStore.decode(rows[0], lines: rows[1], shipments: rows[2]) else {
-            throw Problem.notFound
-        }
+        guard let order = try OrderStore.decodeWhole(rows) else { throw Problem.notFound }
         let reply = Reply.json(version: order.version) { orders.writeWhole(order, to: &$0) }
         return call.unlessMatching(version: order.version, reply)
     }
@@ -78,14 +76,8 @@ struct PutOrderRoutes {
         if let next {
             for statement in OrderMirrorStore.save(next.state, over: held, now: now) { transaction.add(statement) }
         }
-        let rows = try await transaction.query(
-            OrderStore.order(held.id, tenant: held.tenant),
-            OrderStore.lines(held.id, tenant: held.tenant),
-            OrderStore.shipments(held.id, tenant: held.tenant)
-        )
-        guard let mirrored = try OrderStore.decode(rows[0], lines: rows[1], shipments: rows[2]) else {
-            throw UnreadableRow(table: "orders")
-        }
+        let rows = try await transaction.query(OrderStore.whole(held.id, tenant: held.tenant))
+        guard let mirrored = try OrderStore.decodeWhole(rows) else { throw UnreadableRow(table: "orders") }
         if let next {
             let raise = OrderMirrorStore.raise(
                 next.facts,

@@ -4,13 +4,18 @@ import Time
 
 /// The body of Shopify's `orders/*` topics, read. Pure.
 enum ShopifyOrder {
-    /// The order, and every shipment within it.
+    /// The order, and every shipment and refund within it.
     static func changes(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
         let order = try body.id("id")
         var changes = [OrderChange(order: order, content: .order(try statement(body)))]
         for fulfillment in try body.list("fulfillments") {
             let statement = try ShopifyFulfillment.statement(fulfillment, receivedAt: receivedAt)
             changes.append(OrderChange(order: order, content: .shipment(statement)))
+        }
+        let saidAt = try body.time("updated_at")
+        for refund in try body.list("refunds") {
+            let statement = try ShopifyRefund.statement(refund, saidAt: saidAt)
+            changes.append(OrderChange(order: order, content: .refund(statement)))
         }
         return changes
     }

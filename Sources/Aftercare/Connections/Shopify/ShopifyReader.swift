@@ -130,9 +130,11 @@ struct ShopifyReader {
     }
 
     /// What a statement is told from another by. Only members we read count: noise elsewhere makes no new version.
-    func stamp(_ names: [String]) throws(Poison) -> Stamp {
+    func stamp(_ names: [String]) throws(Poison) -> Stamp { stamp(names, at: try time("updated_at")) }
+
+    func stamp(_ names: [String], at instant: Instant?) -> Stamp {
         var read = JSONObject()
         for name in names { read[name] = object[name] }
-        return Stamp(at: try time("updated_at"), hash: Array(SHA256.hash(data: JSON.object(read).canonicalBytes)))
+        return Stamp(at: instant, hash: Array(SHA256.hash(data: JSON.object(read).canonicalBytes)))
     }
 }

@@ -64,7 +64,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
     case shopRedact = "shop/redact"
 
     enum Handling: Hashable, Sendable {
-        case order, deletion, fulfillment, fulfillmentEvent, uninstallation
+        case order, deletion, fulfillment, fulfillmentEvent, refund, orderTransaction, uninstallation
         case ignored(IgnoredReason)
     }
 
@@ -83,8 +83,10 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
             .deletion
         case .ordersRiskAssessmentChanged:
             .ignored(.risksNotMirrored)
-        case .refundsCreate, .orderTransactionsCreate:
-            .ignored(.refundsNotMirrored)
+        case .refundsCreate:
+            .refund
+        case .orderTransactionsCreate:
+            .orderTransaction
         case .fulfillmentEventsDelete:
             .ignored(.deletionsNotMirrored)
         case .fulfillmentHoldsAdded, .fulfillmentHoldsReleased, .fulfillmentOrdersCancellationRequestAccepted,
@@ -120,7 +122,8 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     case toldByOrdersUpdated = "told_by_orders_updated"
     case deletionsNotMirrored = "deletions_not_mirrored"
     case risksNotMirrored = "risks_not_mirrored"
-    case refundsNotMirrored = "refunds_not_mirrored"
+    /// A payment, an authorization, a void: none that pays money back.
+    case paymentsNotMirrored = "payments_not_mirrored"
     case fulfillmentOrdersNotMirrored = "fulfillment_orders_not_mirrored"
     case returnsNotMirrored = "returns_not_mirrored"
     case disputesNotMirrored = "disputes_not_mirrored"
@@ -160,6 +163,13 @@ enum Shopify {
             return .changes(try ShopifyFulfillment.changes(ShopifyReader(body), receivedAt: receivedAt))
         case .fulfillmentEvent:
             return .changes(try ShopifyFulfillment.eventChanges(ShopifyReader(body), receivedAt: receivedAt))
+        case .refund:
+            return .changes(try ShopifyRefund.changes(ShopifyReader(body)))
+        case .orderTransaction:
+            guard let change = try ShopifyRefund.transactionChange(ShopifyReader(body)) else {
+                return .ignored(.paymentsNotMirrored)
+            }
+            return .changes([change])
         }
     }
 }

@@ -1,0 +1,92 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// The bodies of Shopify's `refunds/create` and `order_transactions/create`, and the refunds within an order's, read.
+/// Pure.
+enum ShopifyRefund {
+    static func changes(_ body: ShopifyReader) throws(Poison) -> [OrderChange] {
+        [OrderChange(order: try body.id("order_id"), content: .refund(try statement(body)))]
+    }
+
+    /// Nil where the transaction pays nothing back: a sale, a capture, a void, …
+    static func transactionChange(_ body: ShopifyReader) throws(Poison) -> OrderChange? {
+        guard try isRefund(body) else { return nil }
+        let statement = try transaction(body)
+        return OrderChange(order: try body.id("order_id"), content: .refundTransaction(statement))
+    }
+
+    private static let members = ["id", "created_at", "processed_at", "transactions"]
+
+    /// - Parameter saidAt: when the order's body that it stands in was true; a refund's own body has no such time.
+    static func statement(_ body: ShopifyReader, saidAt: Instant? = nil) throws(Poison) -> RefundStatement {
+        var transactions: [RefundTransactionStatement] = []
+        for item in try body.list("transactions") {
+            guard try isRefund(item) else { continue }
+            transactions.append(try transaction(item, saidAt: saidAt))
+        }
+        let recordedAt = try body.time("created_at", "processed_at")
+        return RefundStatement(
+            externalID: try body.id("id"),
+            stamp: body.stamp(members, at: saidAt ?? recordedAt),
+            recordedAt: recordedAt,
+            transactions: transactions
+        )
+    }
+
+    private static let transactionMembers = [
+        "id", "kind", "status", "gateway", "parent_id", "amount", "currency", "amount_set", "created_at",
+        "processed_at",
+    ]
+
+    /// A refund of a payment that was only authorized releases it: `void`, and no money moves.
+    private static func isRefund(_ body: ShopifyReader) throws(Poison) -> Bool {
+        try body.text("kind")?.lowercased() == "refund"
+    }
+
+    private static func transaction(
+        _ body: ShopifyReader,
+        saidAt: Instant? = nil
+    ) throws(Poison) -> RefundTransactionStatement {
+        let raw = try body.text("status")
+        let (createdAt, processedAt) = (try body.time("created_at"), try body.time("processed_at"))
+        let set = try body.member("amount_set")
+        let paid = try body.money("amount", in: body.text("currency"))
+        let presentment = try set?.member("presentment_money")?.money("amount", in: "currency_code", "currency")
+        return RefundTransactionStatement(
+            externalID: try body.id("id"),
+            stamp: body.stamp(transactionMembers, at: saidAt ?? processedAt ?? createdAt),
+            status: status(raw),
+            statusRaw: raw,
+            gateway: try body.text("gateway"),
+            parent: body.contains("parent_id") && body.object["parent_id"]?.isNull == false
+                ? try body.id("parent_id") : nil,
+            // `currency` is that of the payment: what the customer sees.
+            amount: (presentment ?? paid)?.magnitude,
+            shopAmount: try set?.member("shop_money")?.money("amount", in: "currency_code", "currency")?.magnitude,
+            startedAt: createdAt,
+            processedAt: processedAt
+        )
+    }
+
+    /// REST's words, and those of GraphQL's OrderTransactionStatement.
+    static func status(_ raw: String?) -> RefundTransactionStatus {
+        switch raw?.lowercased() {
+        case "pending", "awaiting_response": .pending
+        case "success": .succeeded
+        case "failure", "error": .failed
+        default: .unknown
+        }
+    }
+}
+
+extension ShopifyReader {
+    /// `amount` in the currency that the first of the members names.
+    fileprivate func money(_ name: String, in currencies: String...) throws(Poison) -> Money? {
+        for member in currencies {
+            guard let currency = try text(member) else { continue }
+            return try money(name, in: currency)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,81 @@
+import FoundationEssentials
+import Postgres
+import Time
+
+/// Writing back what applying a change made of an order's refunds: a statement for each table, whatever it holds.
+extension RefundStore {
+    /// What differs from what was held. The refunds first: their transactions name them.
+    static func save(_ state: OrderState, over held: OrderMirrorStore.Held, now: Instant) -> [SQL] {
+        let refunds = state.refunds.filter { held.state?.refunds[$0.key] != $0.value }
+            .sorted { $0.key < $1.key }
+            .map { Changed(id: held.refundIDs[$0.key] ?? .new(), externalID: $0.key, refund: $0.value) }
+        let transactions = state.refundTransactions.filter { held.state?.refundTransactions[$0.key] != $0.value }
+            .sorted { $0.key < $1.key }
+            .map(\.value)
+        return (refunds.isEmpty ? [] : [upsert(refunds, of: held, now)])
+            + (transactions.isEmpty ? [] : [upsert(transactions, of: held, now)])
+    }
+
+    private struct Changed {
+        let id: RefundID
+        let externalID: String
+        let refund: Refund
+    }
+
+    private static func upsert(_ refunds: [Changed], of held: OrderMirrorStore.Held, _ now: Instant) -> SQL {
+        func column<Value>(_ value: (Refund) -> Value) -> [Value] { refunds.map { value($0.refund) } }
+        return """
+            INSERT INTO refunds (tenant_id, id, store_id, order_id, external_id, state, currency, amount, moved_amount,
+                                 recorded_at, moved_at, source_updated_at, source_hash, created_at, updated_at)
+                 SELECT \(held.tenant.uuid), id, \(held.store.uuid), \(held.id.uuid), external_id, state, currency,
+                        amount, moved_amount, recorded_at, moved_at, source_updated_at, source_hash, \(now), \(now)
+                   FROM unnest(\(refunds.map(\.id.uuid)), \(refunds.map(\.externalID)), \(column(\.state.rawValue)),
+                               \(column(\.amount?.currency)), \(column(\.amount?.amount)), \(column(\.moved?.amount)),
+                               \(column(\.recordedAt)), \(column(\.movedAt)), \(column(\.newest.at)),
+                               \(column { Bytea($0.newest.hash) }))
+                        AS refund (id, external_id, state, currency, amount, moved_amount, recorded_at, moved_at,
+                                   source_updated_at, source_hash)
+            ON CONFLICT (tenant_id, order_id, external_id)
+              DO UPDATE SET state = excluded.state, currency = excluded.currency, amount = excluded.amount,
+                            moved_amount = excluded.moved_amount, recorded_at = excluded.recorded_at,
+                            moved_at = excluded.moved_at, source_updated_at = excluded.source_updated_at,
+                            source_hash = excluded.source_hash, updated_at = excluded.updated_at
+            """
+    }
+
+    private static func upsert(
+        _ transactions: [RefundTransaction],
+        of held: OrderMirrorStore.Held,
+        _ now: Instant
+    ) -> SQL {
+        func column<Value>(_ value: (RefundTransaction) -> Value) -> [Value] { transactions.map(value) }
+        return """
+            INSERT INTO refund_transactions (tenant_id, order_id, external_id, store_id, refund_external_id,
+                                             is_original, status, status_raw, gateway, parent_external_id, currency,
+                                             amount, shop_currency, shop_amount, started_at, processed_at, succeeded_at,
+                                             failed_at, source_updated_at, source_hash, created_at, updated_at)
+                 SELECT \(held.tenant.uuid), \(held.id.uuid), external_id, \(held.store.uuid), refund, is_original,
+                        status, status_raw, gateway, parent, currency, amount, shop_currency, shop_amount, started_at,
+                        processed_at, succeeded_at, failed_at, source_updated_at, source_hash, \(now), \(now)
+                   FROM unnest(\(column(\.word.externalID)), \(column(\.refund)), \(column(\.isOriginal)),
+                               \(column(\.status.rawValue)), \(column(\.word.statusRaw)), \(column(\.word.gateway)),
+                               \(column(\.word.parent)), \(column(\.word.amount?.currency)),
+                               \(column(\.word.amount?.amount)), \(column(\.word.shopAmount?.currency)),
+                               \(column(\.word.shopAmount?.amount)), \(column(\.word.startedAt)),
+                               \(column(\.word.processedAt)), \(column(\.succeededAt)), \(column(\.failedAt)),
+                               \(column(\.word.stamp.at)), \(column { Bytea($0.word.stamp.hash) }))
+                        AS payment (external_id, refund, is_original, status, status_raw, gateway, parent, currency,
+                                    amount, shop_currency, shop_amount, started_at, processed_at, succeeded_at,
+                                    failed_at, source_updated_at, source_hash)
+            ON CONFLICT (tenant_id, order_id, external_id)
+              DO UPDATE SET refund_external_id = excluded.refund_external_id, is_original = excluded.is_original,
+                            status = excluded.status, status_raw = excluded.status_raw, gateway = excluded.gateway,
+                            parent_external_id = excluded.parent_external_id, currency = excluded.currency,
+                            amount = excluded.amount, shop_currency = excluded.shop_currency,
+                            shop_amount = excluded.shop_amount, started_at = excluded.started_at,
+                            processed_at = excluded.processed_at, succeeded_at = excluded.succeeded_at,
+                            failed_at = excluded.failed_at, source_updated_at = excluded.source_updated_at,
+                            source_hash = excluded.source_hash, updated_at = excluded.updated_at
+            """
+    }
+}
