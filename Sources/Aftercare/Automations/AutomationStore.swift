@@ -145,6 +145,19 @@ enum AutomationStore {
         """
     }
 
+    static func refunds(_ origin: Origin) -> SQL {
+        """
+        SELECT external_id, state, currency, amount, moved_amount, recorded_at, moved_at,
+               coalesce(source_updated_at, updated_at) AS as_of
+          FROM refunds
+         WHERE tenant_id = \(origin.tenant)
+           AND order_id = (SELECT \(unsafe: origin.order)
+                             FROM \(unsafe: origin.table)
+                            WHERE tenant_id = \(origin.tenant) AND \(unsafe: origin.key) = \(origin.id))
+         ORDER BY external_id
+        """
+    }
+
     static func store(_ origin: Origin) -> SQL {
         """
         SELECT tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from,

@@ -39,17 +39,17 @@ struct Question: Sendable {
 /// Decides what a workflow does about an order, and why. Dry run, replay and the real thing call this one function;
 /// only `Execute` causes effects.
 ///
-/// Asked twice for one follow-up: when the fact becomes known, to fix the time, and when that time has come, about
-/// the facts as they are by then. What may still mend itself by then (an address that has not come yet) is no reason
-/// to decline at the first moment.
+/// What is to wait is asked twice: when the fact becomes known, to fix the time, and when that time has come, about the
+/// facts as they are by then. What may still mend itself by then (an address that has not come yet) is no reason to
+/// decline at the first moment.
 func decide(_ question: Question) -> Plan {
     if let reason = question.lastingObstacle { return .decline(reason) }
     switch question.trigger {
     case .fact(_, let kind, _, let happenedAt):
         guard kind == question.workflow.definition.trigger else { return .decline(.notTriggered) }
-        return question.schedule(happenedAt)
+        return question.begin(happenedAt)
     case .due(_, _, let notAfter):
-        return question.act(notAfter)
+        return question.act(.due, notAfter)
     }
 }
 
@@ -62,6 +62,14 @@ extension Question {
         }
     }
 
+    /// What stands in `runs.trigger`.
+    var triggerName: String {
+        switch (trigger, workflow.definition.action) {
+        case (.fact(_, let kind, _, _), _): "fact:\(kind.rawValue)"
+        case (.due, .sendMessage(let template)): "schedule:\(template.rawValue)"
+        }
+    }
+
     /// What later facts will not take away.
     fileprivate var lastingObstacle: DeclineReason? {
         if workflow.rollout == .off { return .workflowOff }
@@ -70,7 +78,19 @@ extension Question {
         if demands(.notCancelled), facts.isCancelled { return .orderCancelled }
         if demands(.notRefunded), facts.isRefunded { return .orderRefunded }
         if facts.sent.contains(effectKey) { return .alreadySent }
+        if isSuperseded { return .superseded }
         return nil
+    }
+
+    /// Notices about a refund collapse to the latest: one that is not about its state as it is now has had its time.
+    private var isSuperseded: Bool {
+        guard let state = facts.refund(trigger.episode)?.state else { return false }
+        return switch workflow.definition.trigger {
+        case .refundRecorded: state == .succeeded || state == .failed
+        case .refundSucceeded: state != .succeeded
+        case .refundFailed: state != .failed
+        case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered: false
+        }
     }
 
     /// What stands in the way of acting now.
@@ -85,6 +105,9 @@ extension Question {
         }
         if workflow.definition.trigger == .delivered, facts.parcel(trigger.episode)?.isDelivered != true {
             return .notDelivered
+        }
+        if workflow.definition.trigger.isAboutRefund, facts.refund(trigger.episode)?.amount == nil {
+            return .noRefundAmount
         }
         return nil
     }
@@ -102,21 +125,51 @@ extension Question {
 
     // MARK: The fact has become known
 
-    fileprivate func schedule(_ happenedAt: Instant) -> Plan {
+    fileprivate func begin(_ happenedAt: Instant) -> Plan {
         if isScheduled { return .decline(.alreadyScheduled) }
         let due = dueTime(after: happenedAt)
         // Told of it so late that nobody would understand the message any more.
         guard now <= due.notAfter else { return .decline(.expired) }
-        return .act([.schedule(due)], .scheduled)
+        guard due.intent == nil else { return .act([.schedule(due)], .scheduled) }
+        // A shop that was connected just now tells of a refund first and of its order a moment later.
+        guard facts.isComplete else { return .act([.schedule(dueTime(at: now + Self.grace, of: due))], .scheduled) }
+        return act(.triggered, due.notAfter)
     }
 
-    /// The local time some days after the fact, and never before the fact itself.
+    private static let grace = Duration.seconds(900)
+
+    private func dueTime(at instant: Instant, of due: DueTime) -> DueTime {
+        DueTime(instant: instant, intent: nil, kind: .unique, isMovedByQuietHours: false, notAfter: due.notAfter)
+    }
+
+    /// How long after its time a message is still understood.
+    private var patience: Duration {
+        workflow.definition.trigger.isAboutRefund
+            ? .seconds(policy.policy.refunds.noticesExpireAfterDays * 86_400)
+            : .seconds(policy.policy.expiresAfterHours * 3600)
+    }
+
+    /// The days after the fact and the local time; nil for at once.
+    private var delay: (days: Int, time: LocalTimeOfDay)? {
+        switch workflow.definition.schedule {
+        case .atOnce: nil
+        case .byPolicy(.followUp): (policy.policy.followUp.daysAfterDelivery, policy.policy.followUp.localTime)
+        case .byPolicy(.refundDelay): (policy.policy.refunds.delayedAfterDays, policy.policy.refunds.localTime)
+        case .own(let days, let localTime): (days, localTime)
+        }
+    }
+
+    /// The fact's own instant, or the local time some days after it, and never before the fact itself.
     func dueTime(after happenedAt: Instant) -> DueTime {
-        let (days, time) =
-            switch workflow.definition.schedule {
-            case .byPolicy: (policy.policy.followUp.daysAfterDelivery, policy.policy.followUp.localTime)
-            case .own(let days, let localTime): (days, localTime)
-            }
+        guard let (days, time) = delay else {
+            return DueTime(
+                instant: happenedAt,
+                intent: nil,
+                kind: .unique,
+                isMovedByQuietHours: false,
+                notAfter: happenedAt + patience
+            )
+        }
         var date = zone.local(at: happenedAt).date.adding(days: days)
         var resolution = zone.instant(of: time, on: date)
         if resolution.instant < happenedAt {
@@ -130,7 +183,7 @@ extension Question {
             intent: LocalDateTime(date, time),
             kind: resolution.kind,
             isMovedByQuietHours: quietEnd != nil,
-            notAfter: instant + .seconds(policy.policy.expiresAfterHours * 3600)
+            notAfter: instant + patience
         )
     }
 
@@ -142,16 +195,20 @@ extension Question {
 
     // MARK: Its time has come
 
-    fileprivate func act(_ notAfter: Instant?) -> Plan {
+    fileprivate func act(_ reason: ActReason, _ notAfter: Instant?) -> Plan {
         if let reason = presentObstacle { return .decline(reason, escalating: escalation(for: reason)) }
         if let notAfter, now > notAfter { return .decline(.expired) }
         if let end = endOfQuiet(at: now) {
             if let notAfter, end > notAfter { return .decline(.expired) }
             return .wait(until: end)
         }
+        return .act(effects, reason)
+    }
+
+    /// What acting comes to. What else a workflow is to cause, such as a ticket for a person, joins here.
+    private var effects: [Effect] {
         switch workflow.definition.action {
-        case .sendMessage(let template):
-            return .act([.sendMessage(template, workflow.definition.messageClass)], .due)
+        case .sendMessage(let template): [.sendMessage(template, workflow.definition.messageClass)]
         }
     }
 }
@@ -162,7 +219,7 @@ extension Question {
     /// What was known: the facts themselves, and what asked. Versions and times stand in columns of their own.
     var json: JSON {
         [
-            "trigger": trigger.json,
+            "trigger": trigger.json(triggerName),
             "order": facts.json,
             "is_scheduled": .bool(isScheduled),
             "workflow_rollout": .string(workflow.rollout.rawValue),
@@ -173,21 +230,13 @@ extension Question {
 }
 
 extension Trigger {
-    /// What stands in `runs.trigger`.
-    var name: String {
-        switch self {
-        case .fact(_, let kind, _, _): "fact:\(kind.rawValue)"
-        case .due: "schedule:follow_up"
-        }
-    }
-
     var id: UUID {
         switch self {
         case .fact(let id, _, _, _), .due(let id, _, _): id
         }
     }
 
-    fileprivate var json: JSON {
+    fileprivate func json(_ name: String) -> JSON {
         switch self {
         case .fact(_, _, let episode, let happenedAt):
             ["kind": .string(name), "episode": .string(episode), "happened_at": .instant(happenedAt)]

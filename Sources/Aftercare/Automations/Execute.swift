@@ -65,7 +65,9 @@ struct Execute {
             subject: question.facts.order.uuid,
             occurrence: question.trigger.episode,
             dueAt: isOverdueOnTestClock ? min(due.instant, now) : due.instant,
-            intent: .init(local: "\(due.intent)", zone: question.zone.identifier, zoneData: Zone.dataVersion),
+            intent: due.intent.map {
+                .init(local: "\($0)", zone: question.zone.identifier, zoneData: Zone.dataVersion)
+            },
             notAfter: due.notAfter,
             isOnTestClock: store.testClock != nil && !isOverdueOnTestClock
         )
@@ -87,6 +89,8 @@ struct Execute {
                 storeName: store.name,
                 orderNumber: question.facts.number,
                 deliveredAt: question.facts.parcel(question.trigger.episode)?.deliveredAt,
+                refund: question.facts.refund(question.trigger.episode),
+                bankTime: question.policy.policy.refunds.bankTime,
                 asOf: question.facts.asOf,
                 zone: question.zone
             )

@@ -16,6 +16,22 @@ struct OrderFacts: Hashable, Sendable {
         var isUnknown: Bool { status == "unknown" }
     }
 
+    struct Refund: Hashable, Sendable {
+        let externalID: String
+        let state: RefundState
+        /// All of it, and what of it has moved.
+        let amount: Money?
+        let moved: Money?
+        let recordedAt: Instant
+        let movedAt: Instant?
+
+        /// What has still to move.
+        var outstanding: Money? {
+            guard let amount, let moved else { return amount }
+            return Money(amount: amount.amount - moved.amount, currency: amount.currency)
+        }
+    }
+
     let order: OrderID
     let number: String?
     /// False while only a shipment or a payment has named the order.
@@ -29,6 +45,7 @@ struct OrderFacts: Hashable, Sendable {
     /// The source's own time of the newest thing known.
     let asOf: Instant
     let parcels: [Parcel]
+    let refunds: [Refund]
     /// The effect keys of what was sent for this order before.
     let sent: Set<String>
     /// The kinds of the tickets about it that nobody has closed, sorted.
@@ -40,6 +57,7 @@ struct OrderFacts: Hashable, Sendable {
     var isPaymentUnknown: Bool { Self.isPaymentUnknown(financialStatus) }
 
     func parcel(_ externalID: String) -> Parcel? { parcels.first { $0.externalID == externalID } }
+    func refund(_ externalID: String) -> Refund? { refunds.first { $0.externalID == externalID } }
 
     static func isCancelled(_ lifecycleStatus: String) -> Bool { lifecycleStatus == "cancelled" }
     static func isDeleted(_ lifecycleStatus: String) -> Bool { lifecycleStatus == "deleted" }
@@ -72,6 +90,18 @@ extension OrderFacts {
                     ]
                 }
             ),
+            "refunds": .array(
+                refunds.map { refund in
+                    [
+                        "external_id": .string(refund.externalID),
+                        "state": .string(refund.state.rawValue),
+                        "amount": .money(refund.amount),
+                        "moved": .money(refund.moved),
+                        "recorded_at": .instant(refund.recordedAt),
+                        "moved_at": refund.movedAt.map(JSON.instant) ?? nil,
+                    ]
+                }
+            ),
             "sent": .array(sent.sorted().map { .string($0) }),
             "open_tickets": .array(openTickets.map { .string($0) }),
         ]
@@ -81,4 +111,9 @@ extension OrderFacts {
 extension JSON {
     /// To the microsecond, so that what is read back is the same instant.
     static func instant(_ instant: Instant) -> JSON { .string(instant.rfc3339Exact) }
+
+    fileprivate static func money(_ money: Money?) -> JSON {
+        guard let money else { return .null }
+        return ["amount": .number(JSONNumber(money.amount)), "currency": .string(money.currency)]
+    }
 }

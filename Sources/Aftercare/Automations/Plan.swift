@@ -21,8 +21,8 @@ enum Effect: Hashable, Sendable {
 /// When something falls due, and how that follows from the local time that was meant.
 struct DueTime: Hashable, Sendable {
     let instant: Instant
-    /// What a clock in the store was to show.
-    let intent: LocalDateTime
+    /// What a clock in the store was to show; nil where it is not a local time that counts.
+    let intent: LocalDateTime?
     /// Whether the clock is changed around then: the time does not happen, or happens twice.
     let kind: Resolution.Kind
     let isMovedByQuietHours: Bool
@@ -32,6 +32,8 @@ struct DueTime: Hashable, Sendable {
 
 /// Why a workflow acted. Part of the published API.
 enum ActReason: String, CaseIterable, Sendable {
+    /// The fact alone was enough.
+    case triggered
     case scheduled, due
 }
 
@@ -54,6 +56,10 @@ enum DeclineReason: String, CaseIterable, Sendable {
     case ticketOpen = "ticket_open"
     /// The parcel is no longer, or not yet, with the customer.
     case notDelivered = "not_delivered"
+    /// A newer state of the refund is known, and has a notice of its own.
+    case superseded
+    /// The shop told of no payment for the refund, or not of one sum: it cannot be said how much comes back.
+    case noRefundAmount = "no_refund_amount"
     case alreadyScheduled = "already_scheduled"
     case alreadySent = "already_sent"
     case expired
@@ -94,7 +100,7 @@ extension Effect {
             [
                 "kind": "schedule",
                 "due_at": .instant(due.instant),
-                "due_local": "\(due.intent)",
+                "due_local": due.intent.map { "\($0)" } ?? nil,
                 "resolution": .string(due.kind.rawValue),
                 "moved_by_quiet_hours": .bool(due.isMovedByQuietHours),
                 "not_after": .instant(due.notAfter),

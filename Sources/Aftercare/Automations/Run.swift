@@ -64,7 +64,7 @@ extension Run {
         workflow = question.workflow.id
         workflowVersion = question.workflow.version
         policyVersion = question.policy.version
-        trigger = question.trigger.name
+        trigger = question.triggerName
         triggerID = question.trigger.id
         decidedAt = question.now
         createdAt = now

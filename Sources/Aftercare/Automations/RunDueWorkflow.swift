@@ -6,6 +6,7 @@ import Time
 /// What a workflow had scheduled has fallen due: decides again, on the facts as they are now. The job's subject is the
 /// row's id in `fired`.
 struct RunDueWorkflow {
+    /// The name is from when only follow-ups fell due; rows of `schedule` and `fired` carry it.
     static let kind = "follow_up_due"
 
     let environment: Environment
@@ -36,28 +37,13 @@ struct RunDueWorkflow {
     private func decideAgain(_ job: Job, in transaction: Transaction) async throws {
         let now = environment.clock.now()
         let origin = AutomationStore.Origin.due(job.subject, tenant: job.tenant)
-        let rows = try await transaction.query(
-            JobStore.finishIfHeld(job, now: now),
-            AutomationStore.holdClock(origin),
-            AutomationStore.lockOrder(origin),
-            AutomationStore.store(origin),
-            AutomationStore.policy(origin),
-            AutomationStore.parcels(origin),
-            AutomationStore.sent(origin),
-            AutomationStore.openTickets(origin),
-            AutomationStore.due(job.subject, tenant: job.tenant)
-        )
-        try JobStore.requireFinished(rows[0])
-        guard let due = rows[8].first,
-            let known = try Known(
-                order: rows[2],
-                store: rows[3],
-                policy: rows[4],
-                parcels: rows[5],
-                sent: rows[6],
-                tickets: rows[7]
-            )
-        else { return }
+        var rows = try await transaction.query(
+            [JobStore.finishIfHeld(job, now: now)] + Known.statements(origin) + [
+                AutomationStore.due(job.subject, tenant: job.tenant)
+            ]
+        )[...]
+        try JobStore.requireFinished(rows.removeFirst())
+        guard let known = try Known(&rows), let due = rows.removeFirst().first else { return }
         let trigger = try Trigger.due(
             schedule: due("schedule_id"),
             episode: due("occurrence"),

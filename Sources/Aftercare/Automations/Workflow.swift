@@ -15,12 +15,27 @@ struct Workflow: Hashable, Sendable {
         case refundRecorded = "refund_recorded"
         case refundSucceeded = "refund_succeeded"
         case refundFailed = "refund_failed"
+
+        var isAboutRefund: Bool {
+            switch self {
+            case .refundRecorded, .refundSucceeded, .refundFailed: true
+            case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered: false
+            }
+        }
     }
 
     /// When it acts, counted from the fact in the store's local days.
     enum Schedule: Hashable, Sendable {
+        /// What of the store's policy tells the days and the time.
+        enum Setting: String, CaseIterable, Sendable {
+            case followUp = "follow_up"
+            case refundDelay = "refund_delay"
+        }
+
+        /// As soon as the fact is known.
+        case atOnce
         /// As the store's policy says, so that there is one place to change it.
-        case byPolicy
+        case byPolicy(Setting)
         case own(days: Int, localTime: LocalTimeOfDay)
     }
 
@@ -107,26 +122,33 @@ extension Workflow {
 }
 
 extension Workflow.Schedule {
-    private enum Origin: String, CaseIterable { case policy, workflow }
+    private enum Origin: String, CaseIterable { case fact, policy, workflow }
 
     fileprivate init(_ document: inout FieldReader) throws(FieldErrors) {
         let origin: Origin? = document.required("from", .choice())
-        if origin == .workflow {
+        switch origin {
+        case .workflow:
             let (days, localTime) = try document.finish(
                 document.required("days", .int(Policy.FollowUp.days)),
                 document.required("local_time", .localTime)
             )
             self = .own(days: days, localTime: localTime)
-        } else {
+        case .policy:
+            // The follow-up's is meant where none is named: when there was only this one, none was.
+            let setting: Setting? = document.optional("setting", .choice()).map { $0 ?? .followUp }
+            self = .byPolicy(try document.finish(setting))
+        case .fact, nil:
             _ = try document.finish(origin)
-            self = .byPolicy
+            self = .atOnce
         }
     }
 
     fileprivate var json: JSON {
         switch self {
-        case .byPolicy:
-            ["from": "policy"]
+        case .atOnce:
+            ["from": "fact"]
+        case .byPolicy(let setting):
+            ["from": "policy", "setting": .string(setting.rawValue)]
         case .own(let days, let localTime):
             ["from": "workflow", "days": .number(JSONNumber(days)), "local_time": "\(localTime)"]
         }

@@ -12,7 +12,7 @@ enum WorkflowCatalogue {
         let definition: @Sendable (_ today: LocalDate) -> Workflow
     }
 
-    static let all = [postPurchaseFollowUp]
+    static let all = [postPurchaseFollowUp, refundRecorded, refundSucceeded, refundFailed, refundDelayed]
 
     static let postPurchaseFollowUp = ReadyMade(
         template: "post_purchase_follow_up",
@@ -21,7 +21,7 @@ enum WorkflowCatalogue {
     ) { today in
         Workflow(
             trigger: .delivered,
-            schedule: .byPolicy,
+            schedule: .byPolicy(.followUp),
             conditions: [.notCancelled, .notRefunded, .hasEmail, .noOpenTicket],
             action: .sendMessage(template: .followUp),
             messageClass: .followUp,
@@ -36,7 +36,7 @@ enum WorkflowCatalogue {
     }
 
     /// Ready-made workflows are looked at again after half a year.
-    private static let reviewDays = 182
+    static let reviewDays = 182
 
     /// Version 1 of the store's policy and of every ready-made workflow.
     static func install(for store: Store, now: Instant) -> [SQL] {

@@ -13,6 +13,10 @@ enum MessageClass: String, CaseIterable, Sendable {
 /// The texts this program can send.
 enum MessageTemplate: String, CaseIterable, Sendable {
     case followUp = "follow_up"
+    case refundRecorded = "refund_recorded"
+    case refundSucceeded = "refund_succeeded"
+    case refundFailed = "refund_failed"
+    case refundDelayed = "refund_delayed"
 }
 
 /// One message to one customer, in the ledger that proves what was sent.

@@ -9,6 +9,9 @@ struct RenderContext: Hashable, Sendable {
     let storeName: String
     let orderNumber: String?
     let deliveredAt: Instant?
+    /// The refund it is about, and how long the customer's bank takes, in the store's words.
+    let refund: OrderFacts.Refund?
+    let bankTime: String
     /// When what the message says was last known to be so.
     let asOf: Instant
     let zone: Zone
@@ -17,11 +20,17 @@ struct RenderContext: Hashable, Sendable {
         var values: [String: Any] = [
             "store_name": storeName.singleLine(limit: 100),
             "as_of": zone.local(at: asOf).written + " (\(zone.identifier))",
+            "bank_time": bankTime.singleLine(limit: 100),
         ]
         let optional = [
             "customer_name": customerName?.singleLine(limit: 80),
             "order_number": orderNumber?.singleLine(limit: 40),
             "delivered_on": deliveredAt.map { zone.local(at: $0).date.written },
+            "refund_amount": refund?.amount?.written,
+            "refund_moved": refund?.moved?.written,
+            "refund_outstanding": refund?.outstanding?.written,
+            "refund_recorded_on": refund.map { zone.local(at: $0.recordedAt).date.written },
+            "refund_moved_on": refund?.movedAt.map { zone.local(at: $0).date.written },
         ]
         for (name, value) in optional {
             guard let value, !value.isEmpty else { continue }
@@ -47,7 +56,8 @@ func render(_ template: MessageTemplate, _ context: RenderContext) throws -> Ren
     )
 }
 
-private struct TemplateSource: Sendable {
+/// A message's text before it is anybody's.
+struct TemplateSource: Sendable {
     let subject: MustacheTemplate
     let body: MustacheTemplate
 
@@ -62,6 +72,10 @@ extension MessageTemplate {
     fileprivate var source: Result<TemplateSource, any Error> {
         switch self {
         case .followUp: Self.followUpSource
+        case .refundRecorded: Self.refundRecordedSource
+        case .refundSucceeded: Self.refundSucceededSource
+        case .refundFailed: Self.refundFailedSource
+        case .refundDelayed: Self.refundDelayedSource
         }
     }
 

@@ -13,11 +13,34 @@ struct Policy: Hashable, Sendable {
         let localTime: LocalTimeOfDay
     }
 
+    /// What customers are told about their refunds, and when.
+    struct Refunds: Hashable, Sendable {
+        static let days = 1...60
+        static let expiry = 1...90
+
+        /// A refund whose money has not moved by then is late, and the customer is told at that local time.
+        let delayedAfterDays: Int
+        let localTime: LocalTimeOfDay
+        /// How long a bank takes to show the money, in words for the customer.
+        let bankTime: String
+        /// What became known later than this is no news any more, and is not told.
+        let noticesExpireAfterDays: Int
+
+        /// What a new store starts with, and what a policy without this section means.
+        static let initial = Refunds(
+            delayedAfterDays: 7,
+            localTime: .hour(10),
+            bankTime: "5 to 10 business days",
+            noticesExpireAfterDays: 14
+        )
+    }
+
     static let expiry = 1...720
 
     /// The store's local hours in which no follow-up leaves.
     let quietHours: QuietHours?
     let followUp: FollowUp
+    let refunds: Refunds
     /// A follow-up that could not leave this many hours after its time never does.
     let expiresAfterHours: Int
 
@@ -25,6 +48,7 @@ struct Policy: Hashable, Sendable {
     static let initial = Policy(
         quietHours: try? QuietHours(from: .hour(21), to: .hour(8)),
         followUp: FollowUp(daysAfterDelivery: 3, localTime: .hour(10)),
+        refunds: .initial,
         expiresAfterHours: 48
     )
 }
@@ -39,9 +63,11 @@ struct PolicyVersion: Hashable, Sendable {
 
 extension Policy {
     init(_ document: inout FieldReader) throws(FieldErrors) {
-        (quietHours, followUp, expiresAfterHours) = try document.finish(
+        (quietHours, followUp, refunds, expiresAfterHours) = try document.finish(
             document.optional("quiet_hours", .quietHours),
             document.required("follow_up", .object(FollowUp.init)),
+            // Policies that were published before there was such a section go on being read.
+            document.optional("refunds", .object(Refunds.init)).map { $0 ?? .initial },
             document.required("expires_after_hours", .int(Self.expiry))
         )
     }
@@ -53,6 +79,12 @@ extension Policy {
                 "days_after_delivery": JSON.number(JSONNumber(followUp.daysAfterDelivery)),
                 "local_time": "\(followUp.localTime)",
             ],
+            "refunds": [
+                "delayed_after_days": JSON.number(JSONNumber(refunds.delayedAfterDays)),
+                "local_time": "\(refunds.localTime)",
+                "bank_time": JSON.string(refunds.bankTime),
+                "notices_expire_after_days": JSON.number(JSONNumber(refunds.noticesExpireAfterDays)),
+            ],
             "expires_after_hours": JSON.number(JSONNumber(expiresAfterHours)),
         ]
     }
@@ -63,6 +95,17 @@ extension Policy.FollowUp {
         (daysAfterDelivery, localTime) = try document.finish(
             document.required("days_after_delivery", .int(Self.days)),
             document.required("local_time", .localTime)
+        )
+    }
+}
+
+extension Policy.Refunds {
+    fileprivate init(_ document: inout FieldReader) throws(FieldErrors) {
+        (delayedAfterDays, localTime, bankTime, noticesExpireAfterDays) = try document.finish(
+            document.required("delayed_after_days", .int(Self.days)),
+            document.required("local_time", .localTime),
+            document.required("bank_time", .string(1...100)),
+            document.required("notices_expire_after_days", .int(Self.expiry))
         )
     }
 }

@@ -30,7 +30,7 @@ struct QuestionExample {
     var openTickets: [String] = []
 
     var rollout = Workflow.Rollout.live
-    var schedule = Workflow.Schedule.byPolicy
+    var schedule = Workflow.Schedule.byPolicy(.followUp)
     var conditions = Workflow.Condition.allCases
     var messageClass = MessageClass.followUp
     var quietHours = Policy.initial.quietHours
@@ -78,6 +78,7 @@ struct QuestionExample {
                 parcels: parcelStatus.map {
                     [OrderFacts.Parcel(externalID: Self.episode, status: $0, deliveredAt: happenedAt)]
                 } ?? [],
+                refunds: [],
                 sent: isSent ? [Self.key] : [],
                 openTickets: openTickets
             ),
@@ -100,6 +101,7 @@ struct QuestionExample {
                 policy: Policy(
                     quietHours: quietHours,
                     followUp: Policy.initial.followUp,
+                    refunds: .initial,
                     expiresAfterHours: Policy.initial.expiresAfterHours
                 )
             ),

@@ -34,6 +34,12 @@ import Time
         #expect(workflow.json["schedule"] == schedule)
     }
 
+    @Test func `a schedule by policy that names no setting is the follow-up's, as in old documents`() throws {
+        let workflow = try read(changed("schedule", to: ["from": "policy"]))
+        #expect(workflow.schedule == .byPolicy(.followUp))
+        #expect(workflow.json["schedule"] == ["from": "policy", "setting": "follow_up"])
+    }
+
     @Test(
         arguments: [
             ("trigger", ["fact": "moon_full"], "#/trigger/fact"),
@@ -42,6 +48,8 @@ import Time
             ("schedule", ["from": "workflow", "days": 1], "#/schedule/local_time"),
             ("schedule", ["from": "policy", "days": 1], "#/schedule/days"),
             ("schedule", ["from": "moon"], "#/schedule/from"),
+            ("schedule", ["from": "policy", "setting": "moon"], "#/schedule/setting"),
+            ("schedule", ["from": "fact", "days": 1], "#/schedule/days"),
             ("conditions", ["not_cancelled", "is_nice"], "#/conditions/1"),
             ("action", ["send_message": ["template": "poem"]], "#/action/send_message/template"),
             ("action", ["refund": true], "#/action/refund"),

@@ -33,11 +33,15 @@ import Testing
         ("FactKind", words(Workflow.FactKind.self)),
         ("FactKind", words(Fact.Kind.self)),
         ("WorkflowCondition", words(Workflow.Condition.self)),
+        ("WorkflowSetting", words(Workflow.Schedule.Setting.self)),
         ("WorkflowRollout", words(Workflow.Rollout.self)),
         ("MessageClass", words(MessageClass.self)),
         ("WorkflowClass", words(MessageClass.self).filter { $0 != MessageClass.internal.rawValue }),
         ("MessageTemplate", words(MessageTemplate.self)),
-        ("Trigger", words(Workflow.FactKind.self).map { "fact:\($0)" } + ["schedule:follow_up"]),
+        (
+            "Trigger",
+            words(Workflow.FactKind.self).map { "fact:\($0)" } + words(MessageTemplate.self).map { "schedule:\($0)" }
+        ),
         ("RunOutcome", words(Run.Outcome.self)),
         ("ActReason", words(ActReason.self)),
         ("DeclineReason", words(DeclineReason.self)),

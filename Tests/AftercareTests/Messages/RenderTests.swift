@@ -9,13 +9,16 @@ import Time
         customer: String? = "Ada",
         store: String = "Demo Shop",
         number: String? = "#1001",
-        delivered: String? = "2026-05-04T22:30:00Z"
+        delivered: String? = "2026-05-04T22:30:00Z",
+        refund: OrderFacts.Refund? = nil
     ) throws -> RenderContext {
         RenderContext(
             customerName: customer,
             storeName: store,
             orderNumber: number,
             deliveredAt: try delivered.map(Instant.at),
+            refund: refund,
+            bankTime: "5 to 10 business days",
             asOf: try .at("2026-05-05T07:05:59Z"),
             zone: try #require(Zone("Europe/Berlin"))
         )

@@ -12,7 +12,9 @@ import Time
         #expect(
             text == """
                 {"quiet_hours":{"from":"21:00","to":"08:00"},\
-                "follow_up":{"days_after_delivery":3,"local_time":"10:00"},"expires_after_hours":48}
+                "follow_up":{"days_after_delivery":3,"local_time":"10:00"},\
+                "refunds":{"delayed_after_days":7,"local_time":"10:00","bank_time":"5 to 10 business days",\
+                "notices_expire_after_days":14},"expires_after_hours":48}
                 """
         )
         #expect(try FieldReader.read(JSON(parsing: text), Policy.init) == .initial)
@@ -31,6 +33,12 @@ import Time
                     daysAfterDelivery: Int.random(in: Policy.FollowUp.days, using: &random),
                     localTime: try time()
                 ),
+                refunds: .init(
+                    delayedAfterDays: Int.random(in: Policy.Refunds.days, using: &random),
+                    localTime: try time(),
+                    bankTime: ["a week", "3–5 Werktage", "\"soon\""].randomElement(using: &random) ?? "",
+                    noticesExpireAfterDays: Int.random(in: Policy.Refunds.expiry, using: &random)
+                ),
                 expiresAfterHours: Int.random(in: Policy.expiry, using: &random)
             )
             #expect(try FieldReader.read(JSON(parsing: policy.json.serialized), Policy.init) == policy)
@@ -45,6 +53,10 @@ import Time
             ("follow_up", ["days_after_delivery": 61, "local_time": "10:00"], "#/follow_up/days_after_delivery"),
             ("follow_up", ["days_after_delivery": 3, "local_time": "10 am"], "#/follow_up/local_time"),
             ("follow_up", nil, "#/follow_up"),
+            ("refunds", ["delayed_after_days": 0], "#/refunds/delayed_after_days"),
+            ("refunds", ["bank_time": ""], "#/refunds/bank_time"),
+            ("refunds", ["notices_expire_after_days": 91], "#/refunds/notices_expire_after_days"),
+            ("refunds", ["bonus": 5], "#/refunds/bonus"),
             ("expires_after_hours", 0, "#/expires_after_hours"),
             ("expires_after_hours", "48", "#/expires_after_hours"),
             ("discount", 10, "#/discount"),
@@ -59,6 +71,12 @@ import Time
         } catch {
             #expect(error.errors.contains { $0.pointer == pointer })
         }
+    }
+
+    @Test func `a policy from before there was a section about refunds means the usual`() throws {
+        var object = Policy.initial.json.objectValue ?? [:]
+        object["refunds"] = nil
+        #expect(try FieldReader.read(.object(object), Policy.init).refunds == .initial)
     }
 
     @Test func `a store may have no quiet hours`() throws {
