@@ -148,7 +148,11 @@ enum AutomationStore {
     static func refunds(_ origin: Origin) -> SQL {
         """
         SELECT external_id, state, currency, amount, moved_amount, recorded_at, moved_at,
-               coalesce(source_updated_at, updated_at) AS as_of
+               greatest(coalesce(source_updated_at, updated_at),
+                        (SELECT max(payment.source_updated_at)
+                           FROM refund_transactions AS payment
+                          WHERE payment.tenant_id = \(origin.tenant) AND payment.order_id = refunds.order_id
+                            AND payment.refund_external_id = refunds.external_id)) AS as_of
           FROM refunds
          WHERE tenant_id = \(origin.tenant)
            AND order_id = (SELECT \(unsafe: origin.order)

@@ -107,10 +107,11 @@ public struct Development: Sendable {
 
     private func introduction(_ baseURL: String) -> [String] {
         [
-            "Aftercare answers at \(baseURL); \(file.path) has the tokens. Three commands to try:",
+            "Aftercare answers at \(baseURL); \(file.path) has the tokens. Some commands to try:",
             "  deploy/demo/post              an order is placed, shipped and delivered: three signed webhooks",
             "  deploy/demo/advance 30        thirty days later: the follow-up falls due and is sent",
-            "  deploy/demo/show              the mail, and the run that sent it with its reason",
+            "  deploy/demo/post 1001 refund  a part of it is refunded: a notice is sent at once",
+            "  deploy/demo/show              the mails, and the decisions that sent them with their reasons",
             "Stop with Ctrl-C.",
         ]
     }

@@ -4,7 +4,7 @@ import FoundationEssentials
 /// does about it; and none says that money has moved before its transaction has succeeded.
 extension MessageTemplate {
     static let refundRecordedSource = refundSource(
-        subject: "We have recorded your refund of {{refund_amount}}",
+        subject: "We have recorded your refund of \(refund)",
         """
         {{store_name}} has recorded a refund of {{refund_amount}} for your order{{#has_order_number}} \
         {{order_number}}{{/has_order_number}} on {{refund_recorded_on}}. \
@@ -21,7 +21,7 @@ extension MessageTemplate {
     )
 
     static let refundSucceededSource = refundSource(
-        subject: "Your refund of {{refund_amount}} was sent",
+        subject: "Your refund of \(refund) was sent",
         """
         your refund of {{refund_amount}} for your order{{#has_order_number}} {{order_number}}{{/has_order_number}} \
         from {{store_name}} was sent{{#has_refund_moved_on}} on {{refund_moved_on}}{{/has_refund_moved_on}}. That is \
@@ -36,7 +36,7 @@ extension MessageTemplate {
     )
 
     static let refundFailedSource = refundSource(
-        subject: "Your refund of {{refund_amount}} could not be sent yet",
+        subject: "Your refund of \(refund) could not be sent yet",
         """
         {{store_name}} has recorded a refund of {{refund_amount}} for your order{{#has_order_number}} \
         {{order_number}}{{/has_order_number}}, and the payment provider refused to send \
@@ -51,7 +51,7 @@ extension MessageTemplate {
     )
 
     static let refundDelayedSource = refundSource(
-        subject: "Your refund of {{refund_amount}} takes longer than usual",
+        subject: "Your refund of \(refund) takes longer than usual",
         """
         {{store_name}} recorded a refund of {{refund_amount}} for your order{{#has_order_number}} \
         {{order_number}}{{/has_order_number}} on {{refund_recorded_on}}, and the payment provider has still not \
@@ -65,10 +65,12 @@ extension MessageTemplate {
         """
     )
 
+    private static let refund = "{{refund_amount}}{{#has_order_number}} for order {{order_number}}{{/has_order_number}}"
+
     private static func refundSource(subject: String, _ text: String) -> Result<TemplateSource, any Error> {
         Result {
             try TemplateSource(
-                subject: subject + "{{#has_order_number}} for order {{order_number}}{{/has_order_number}}",
+                subject: subject,
                 body: """
                     Hello{{#has_customer_name}} {{customer_name}}{{/has_customer_name}},
 

@@ -138,6 +138,9 @@ struct OrderRefund: Sendable {
     let refund: Refund
     /// In the order they are shown.
     var transactions: [RefundTransaction] = []
+
+    /// The source's own time of the newest thing it told.
+    var asOf: Instant? { ([refund.newest] + transactions.map(\.word.stamp)).compactMap(\.at).max() }
 }
 
 extension OrderRefund: JSONWritable {
@@ -150,7 +153,7 @@ extension OrderRefund: JSONWritable {
             object.member("moved", refund.moved)
             object.member("recorded_at", refund.recordedAt)
             object.member("moved_at", refund.movedAt)
-            object.member("as_of", refund.newest.at)
+            object.member("as_of", asOf)
             object.array("transactions", transactions) { writer, transaction in
                 writer.object { object in
                     object.member("external_id", transaction.word.externalID)

@@ -56,7 +56,7 @@ import Time
 
     @Test func `succeeded says when the money was sent, and what the bank may take`() throws {
         let text = try text(.refundSucceeded, .succeeded, moved: 1990)
-        #expect(text.subject == "Your refund of EUR 19.90 was sent for order #1001")
+        #expect(text.subject == "Your refund of EUR 19.90 for order #1001 was sent")
         #expect(
             text.body.contains("your refund of EUR 19.90 for your order #1001 from Demo Shop was sent on 5 May 2026.")
         )
@@ -65,7 +65,7 @@ import Time
 
     @Test func `failed says that the money was refused, and that a person looks`() throws {
         let text = try text(.refundFailed, .failed)
-        #expect(text.subject == "Your refund of EUR 19.90 could not be sent yet for order #1001")
+        #expect(text.subject == "Your refund of EUR 19.90 for order #1001 could not be sent yet")
         #expect(text.body.contains("the payment provider refused to send it. The money was not sent. \(asOf)"))
         #expect(text.body.contains("a person at Demo Shop looks at it"))
         let partly = try self.text(.refundFailed, .failed, moved: 500)
@@ -74,7 +74,7 @@ import Time
 
     @Test func `delayed says since when, and that a person asks`() throws {
         let text = try text(.refundDelayed, .pending)
-        #expect(text.subject == "Your refund of EUR 19.90 takes longer than usual for order #1001")
+        #expect(text.subject == "Your refund of EUR 19.90 for order #1001 takes longer than usual")
         #expect(
             text.body.contains("on 5 May 2026, and the payment provider has still not confirmed that the money was")
         )

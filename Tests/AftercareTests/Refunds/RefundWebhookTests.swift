@@ -39,6 +39,7 @@ import Testing
             #expect(refund["amount"] == ["amount": 1990, "currency": "EUR"] && refund["moved"] == refund["amount"])
             #expect(refund["recorded_at"]?.stringValue?.hasSuffix("T14:00:00.000Z") == true)
             #expect(refund["moved_at"]?.stringValue?.hasSuffix("T14:04:31.000Z") == true)
+            #expect(refund["as_of"] == refund["moved_at"])
             let payments = refund["transactions"]?.arrayValue ?? []
             #expect(payments.map { $0["status"] } == ["succeeded"] && payments.first?["status_raw"] == "success")
             let told = try await facts(tenant).filter { $0.hasPrefix("refund") }

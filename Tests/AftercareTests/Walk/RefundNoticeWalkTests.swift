@@ -63,7 +63,7 @@ import Time
         #expect(try await demo.post("order_transactions/create").status == 200)
         try await tenant.settle()
         let sent = try #require(try await messages(tenant, order).last)
-        #expect(sent["request"]?["subject"] == "Your refund of EUR 19.90 was sent for order #1001")
+        #expect(sent["request"]?["subject"] == "Your refund of EUR 19.90 for order #1001 was sent")
         let id = try #require(sent["id"]?.stringValue)
         let mail = try String(contentsOfFile: "\(tenant.server.mailDirectory)/\(id).eml", encoding: .utf8)
         #expect(mail.contains("ada@example.com") && mail.contains("EUR 19.90"))
@@ -94,7 +94,7 @@ import Time
         try await tenant.settle()
         try await tenant.advance(days: 30)
         let order = try #require(try await demo.order()["id"]?.stringValue)
-        #expect(try await subjects(tenant, order) == ["Your refund of EUR 19.90 was sent for order #1001"])
+        #expect(try await subjects(tenant, order) == ["Your refund of EUR 19.90 for order #1001 was sent"])
         #expect(
             try await runs(tenant, order).sorted() == [
                 "fact:refund_recorded declined superseded", "fact:refund_recorded declined superseded",
@@ -111,7 +111,7 @@ import Time
         try await demo.post("refunds/create", body: refund(demo, "failure"))
         try await tenant.settle()
         let order = try #require(try await demo.order()["id"]?.stringValue)
-        #expect(try await subjects(tenant, order) == ["Your refund of EUR 19.90 could not be sent yet for order #1001"])
+        #expect(try await subjects(tenant, order) == ["Your refund of EUR 19.90 for order #1001 could not be sent yet"])
     }
 
     @Test func `a refund that does not move is told as late, on what is known then`() async throws {
@@ -125,7 +125,7 @@ import Time
         #expect(
             try await subjects(tenant, order) == [
                 "We have recorded your refund of EUR 19.90 for order #1001",
-                "Your refund of EUR 19.90 takes longer than usual for order #1001",
+                "Your refund of EUR 19.90 for order #1001 takes longer than usual",
             ]
         )
         // What was known is kept with the decision: the amount and the state, and nobody's name.
@@ -149,7 +149,7 @@ import Time
         try await tenant.settle()
         try await tenant.advance(days: 60)
         let order = try #require(try await demo.order()["id"]?.stringValue)
-        #expect(try await subjects(tenant, order) == ["Your refund of EUR 19.90 was sent for order #1001"])
+        #expect(try await subjects(tenant, order) == ["Your refund of EUR 19.90 for order #1001 was sent"])
         #expect(try await runs(tenant, order).first == "schedule:follow_up declined order_refunded")
     }
 
