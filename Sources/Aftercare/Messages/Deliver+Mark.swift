@@ -88,7 +88,7 @@ extension DeliverMessage {
             return .marked(mail, sent)
         case .failure(let invalid):
             setAside(as: .failed, invalid.rawValue)
-            needsPerson(message, .failed, invalid.rawValue, in: transaction, now: now)
+            needsPerson(message, .failed, invalid.rawValue, after: message.attempts, of: job, in: transaction, now: now)
             return .settled
         }
     }
@@ -122,7 +122,7 @@ extension DeliverMessage {
                 now: now
             )
         )
-        needsPerson(message, .unknown, reason, in: transaction, now: now)
+        needsPerson(message, .unknown, reason, after: message.attempts, of: job, in: transaction, now: now)
     }
 
     private func compose(
@@ -148,7 +148,7 @@ extension DeliverMessage {
             else { return }
             let reason = "failed on our side: \(type(of: error))"
             transaction.add(MessageStore.setAside(message, tenant: tenant, as: .failed, reason: reason, now: now))
-            needsPerson(message, .failed, reason, in: transaction, now: now)
+            needsPerson(message, .failed, reason, after: message.attempts, of: job, in: transaction, now: now)
         }
     }
 }

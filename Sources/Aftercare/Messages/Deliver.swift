@@ -147,7 +147,8 @@ struct DeliverMessage {
                 settle(sent, as: state, detail, now: now),
                 endAttempt(sent, outcome, detail, now: now)
             )
-            if !rows[1].isEmpty { needsPerson(sent.message, state, detail, in: transaction, now: now) }
+            guard !rows[1].isEmpty else { return }
+            needsPerson(sent.message, state, detail, after: sent.attempt, of: sent.job, in: transaction, now: now)
         }
     }
 
@@ -199,19 +200,26 @@ struct DeliverMessage {
 
     // MARK: Ends that need a person
 
-    /// The one place every message comes by that ends as `unknown` or `failed`: in the transaction that ends it, once.
-    /// The reason may quote a customer's address, so it is not logged.
+    /// The one place every message comes by that ends as `unknown` or `failed`, once, in the transaction that ends it:
+    /// a ticket is opened for a person.
     func needsPerson(
         _ message: Message,
         _ state: Message.State,
         _ reason: String,
+        after attempt: Int,
+        of job: Job,
         in transaction: Transaction,
         now: Instant
     ) {
-        environment.logger.warning(
-            "a message needs a person",
-            metadata: ["message": "\(message.id)", "state": "\(state)"]
+        let statements = EscalationStore.messageEnded(
+            message.id,
+            as: state,
+            attempt: attempt,
+            detail: reason,
+            tenant: TenantID(job.tenant),
+            now: now
         )
+        for statement in statements { transaction.add(statement) }
     }
 }
 

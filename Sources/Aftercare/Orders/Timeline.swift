@@ -7,7 +7,7 @@ struct TimelineEntry: Hashable, Sendable {
         case fact
         case inboundEvent = "inbound_event"
         case trackingEvent = "tracking_event"
-        case run, message
+        case run, message, ticket
     }
 
     let source: Source
@@ -37,6 +37,7 @@ extension TimelineEntry {
         case .trackingEvent: "\(ShipmentID(id))"
         case .run: "\(RunID(id))"
         case .message: "\(MessageID(id))"
+        case .ticket: "\(TicketID(id))"
         }
     }
 
@@ -48,6 +49,7 @@ extension TimelineEntry {
         case .trackingEvent: "The carrier reports for \(about ?? "a parcel"): \(words(kind))\(trailing(reason))."
         case .run: "The workflow \(about ?? "") \(outcome): \(words(reason ?? ""))."
         case .message: "The message (\(words(kind))) \(messageState)\(trailing(reason))."
+        case .ticket: "Ticket \(about ?? "") (\(words(kind))) was opened and is \(state ?? "")\(trailing(reason))."
         }
     }
 
@@ -58,7 +60,9 @@ extension TimelineEntry {
         case .orderCancelled: "The order was cancelled."
         case .shipped: "Shipment \(about ?? "") was handed over to the carrier."
         case .delivered: "Shipment \(about ?? "") was delivered."
-        case .refunded: "A refund was recorded."
+        case .refundRecorded: "The refund \(about ?? "") was recorded; its money has not all moved."
+        case .refundSucceeded: "The money of refund \(about ?? "") was sent."
+        case .refundFailed: "The payment provider refused the refund \(about ?? "")."
         case nil: "\(words(kind))."
         }
     }

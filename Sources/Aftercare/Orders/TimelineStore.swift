@@ -61,6 +61,14 @@ enum TimelineStore {
             AND (coalesce(run.decided_at, message.created_at), message.id) < (\(page.createdAt), \(page.id))
           ORDER BY at DESC, place DESC
           LIMIT \(page.rowLimit))
+        UNION ALL
+        -- tickets_by_order
+        (SELECT 'ticket', id, id AS place, created_at AS at, created_at, kind, state, subject, '#' || number
+           FROM tickets
+          WHERE tenant_id = \(tenant.uuid) AND order_id = \(order.uuid)
+            AND (created_at, id) < (\(page.createdAt), \(page.id))
+          ORDER BY at DESC, place DESC
+          LIMIT \(page.rowLimit))
         ORDER BY at DESC, place DESC
         LIMIT \(page.rowLimit)
         """

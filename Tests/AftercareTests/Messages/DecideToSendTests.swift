@@ -77,7 +77,7 @@ import Time
     }
 
     @Test func `a refund notice goes out though the order is refunded and cancelled`() throws {
-        let notice = try workflow(.live, .refunded, [.hasEmail])
+        let notice = try workflow(.live, .refundSucceeded, [.hasEmail])
         let refunded = try question(
             .transactional,
             workflow: notice,

@@ -114,7 +114,12 @@ struct SendTimeTests {
                 .hour(zone.local(at: now + .seconds(offset * 3600)).time.hour)
             }
             let quiet = try QuietHours(from: hour(-1), to: hour(2))
-            let policy = Policy(quietHours: quiet, followUp: Policy.initial.followUp, expiresAfterHours: 48)
+            let policy = Policy(
+                quietHours: quiet,
+                followUp: Policy.initial.followUp,
+                refunds: .initial,
+                expiresAfterHours: 48
+            )
             let published = PolicyVersion(version: 2, policy: policy)
             _ = try await room.environment.pool.transaction(
                 room.environment.settings(for: room.tenant.uuid),

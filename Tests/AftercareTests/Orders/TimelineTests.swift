@@ -89,6 +89,7 @@ import Time
             headers: [:],
             body: [],
             credential: Credential(token: token, pepper: tenant.server.environment.masterKey.pepper),
+            verification: Verification(),
             requestID: "",
             logger: tenant.server.environment.logger
         )

@@ -111,7 +111,8 @@ struct RefundQuestion {
             asOf: asOf,
             parcels: [],
             refunds: refund.map { [$0] } ?? [],
-            sent: sent
+            sent: sent,
+            openTickets: []
         )
     }
 

@@ -30,7 +30,12 @@ struct WalkUnderFire: Sendable {
         environment = try await Mailroom.environment(database.appURL, database)
         demo = try await DemoStore.create(environment)
         // Follow-ups leave at any hour, whenever the tests run.
-        let policy = Policy(quietHours: nil, followUp: Policy.initial.followUp, expiresAfterHours: 720)
+        let policy = Policy(
+            quietHours: nil,
+            followUp: Policy.initial.followUp,
+            refunds: .initial,
+            expiresAfterHours: 720
+        )
         _ = try await environment.pool.transaction(
             environment.settings(for: demo.tenant.uuid),
             PolicyStore.insert(
