@@ -1,6 +1,7 @@
 -- Posts each line of a file once, as walk.py writes them, to a path.
 local requests = {}
-local sent, answered = 0, 0
+-- wrk asks once before it begins, to see whether it can.
+local sent, answered = -1, 0
 
 function init(args)
     for line in io.lines(args[1]) do
@@ -17,10 +18,15 @@ end
 -- Past the end the last one again, which is a repeated delivery, until all are answered.
 function request()
     sent = math.min(sent + 1, #requests)
-    return requests[sent]
+    return requests[math.max(sent, 1)]
 end
 
-function response()
+-- wrk itself would go on to the end of its time. Some connection may lag behind others that repeat the last one already.
+function response(status)
     answered = answered + 1
-    if answered == #requests then wrk.thread:stop() end
+    if status ~= 200 then
+        io.stderr:write("a webhook was answered with ", status, "\n")
+        os.exit(1)
+    end
+    if answered == #requests + 64 then os.exit(0) end
 end

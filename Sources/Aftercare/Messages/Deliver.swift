@@ -97,7 +97,7 @@ struct DeliverMessage {
                     metadata: ["error": "\(String(reflecting: error))"]
                 )
                 try await Task.sleep(for: pause)
-                pause = min(pause * 2, .seconds(1))
+                pause = min(pause * 2, .milliseconds(200))
             }
         }
     }

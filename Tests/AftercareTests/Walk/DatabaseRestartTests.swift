@@ -17,6 +17,7 @@ struct DatabaseRestartTests {
                 let database = try await MigratedDatabase.made(on: cluster)
                 let walk = try await WalkUnderFire(database, sink)
                 let program = try walk.start(connections: 4)
+                defer { program.strike() }
                 #expect(try await program.isReady(walk.client))
                 var slowest = Duration.zero
                 for restart in 1...Self.restarts {

@@ -52,6 +52,7 @@ struct KillTests {
                     #expect(life.inFlight.count <= life.connections, "kill \(kill), \(life.end)")
                 }
                 let survivor = try walk.start(connections: 16)
+                defer { survivor.strike() }
                 #expect(try await survivor.isReady(walk.client))
                 while !unposted.isEmpty { unposted = await walk.post(unposted) }
                 try await walk.settle(orders: orders, within: .seconds(60 + orders / 10))
@@ -78,6 +79,7 @@ struct KillTests {
         let moment = Duration.milliseconds(Int.random(in: 50...900, using: &random))
         try await walk.makeDue(2 * self.orders * WalkUnderFire.parcels / kills)
         let program = try walk.start(connections: connections, failpoint: point.isEmpty ? "" : "\(point):\(count)")
+        defer { program.strike() }
         let orders = unposted
         async let missed = walk.post(after: program, orders)
         var end = point
