@@ -84,13 +84,7 @@ extension Question {
 
     /// Notices about a refund collapse to the latest: one that is not about its state as it is now has had its time.
     private var isSuperseded: Bool {
-        guard let state = facts.refund(trigger.episode)?.state else { return false }
-        return switch workflow.definition.trigger {
-        case .refundRecorded: state == .succeeded || state == .failed
-        case .refundSucceeded: state != .succeeded
-        case .refundFailed: state != .failed
-        case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered: false
-        }
+        facts.refund(trigger.episode).map { workflow.definition.trigger.isSuperseded(by: $0.state) } ?? false
     }
 
     /// What stands in the way of acting now.

@@ -16,6 +16,16 @@ struct Workflow: Hashable, Sendable {
         case refundSucceeded = "refund_succeeded"
         case refundFailed = "refund_failed"
 
+        /// Whether a notice about this would tell of a state the refund has left behind.
+        func isSuperseded(by state: RefundState) -> Bool {
+            switch self {
+            case .refundRecorded: state == .succeeded || state == .failed
+            case .refundSucceeded: state != .succeeded
+            case .refundFailed: state != .failed
+            case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered: false
+            }
+        }
+
         var isAboutRefund: Bool {
             switch self {
             case .refundRecorded, .refundSucceeded, .refundFailed: true

@@ -12,6 +12,10 @@ struct SendQuestion: Sendable {
     let lifecycleStatus: String
     /// Of the parcel the message is about, if it is about one.
     let parcelStatus: String?
+    /// Of the refund the message is about, if it is about one.
+    let refundState: RefundState?
+    /// Whether somebody looks after the order; not where a person asked for this very message to be sent again.
+    let hasOpenTicket: Bool
     let quietHours: QuietHours?
     /// The store's zone and the store's time.
     let zone: Zone
@@ -52,6 +56,8 @@ extension SendQuestion {
             // It cannot be said that it is not refunded.
             if OrderFacts.isPaymentUnknown(financialStatus) { return .paymentStatusUnknown }
         }
+        if conditions.contains(.noOpenTicket), messageClass == .followUp, hasOpenTicket { return .ticketOpen }
+        if let refundState, workflow.definition.trigger.isSuperseded(by: refundState) { return .superseded }
         // The carrier has taken it back, or the parcel is on its way back.
         if workflow.definition.trigger == .delivered, parcelStatus != nil, parcelStatus != "delivered" {
             return .notDelivered

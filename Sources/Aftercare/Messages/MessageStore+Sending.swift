@@ -11,7 +11,12 @@ extension MessageStore {
     static func circumstances(_ id: MessageID, tenant: TenantID) -> SQL {
         """
         SELECT stores.time_zone, stores.test_clock, orders.financial_status, orders.lifecycle_status,
-               parcel.status AS parcel_status, policy.document,
+               parcel.status AS parcel_status, refund.state AS refund_state, policy.document,
+               EXISTS (SELECT FROM tickets
+                        WHERE tenant_id = \(tenant.uuid) AND order_id = message.order_id AND state <> 'closed')
+           AND NOT EXISTS (SELECT FROM message_attempts
+                            WHERE tenant_id = \(tenant.uuid) AND message_id = message.id AND resolved_as = 'queued')
+               AS has_open_ticket,
                workflow.id, workflow.rollout, decided.version, decided.definition
           FROM messages AS message
           JOIN stores
@@ -27,9 +32,14 @@ extension MessageStore {
            AND decided.version = run.workflow_version
           LEFT JOIN fired
             ON fired.tenant_id = \(tenant.uuid) AND fired.schedule_id = run.trigger_id
+          LEFT JOIN facts AS fact
+            ON fact.tenant_id = \(tenant.uuid) AND fact.id = run.trigger_id
+          LEFT JOIN refunds AS refund
+            ON refund.tenant_id = \(tenant.uuid) AND refund.order_id = message.order_id
+           AND refund.external_id = coalesce(fired.occurrence, fact.episode)
           LEFT JOIN shipments AS parcel
             ON parcel.tenant_id = \(tenant.uuid) AND parcel.order_id = message.order_id
-           AND parcel.external_id = fired.occurrence
+           AND parcel.external_id = coalesce(fired.occurrence, fact.episode)
           LEFT JOIN LATERAL (SELECT document
                                FROM policies
                               WHERE tenant_id = \(tenant.uuid) AND store_id = message.store_id
@@ -43,7 +53,9 @@ extension MessageStore {
     static func decodeQuestion(_ row: Row, about message: Message, now: Instant) throws -> SendQuestion {
         let (zone, testClock): (String, Instant?) = try (row("time_zone"), row("test_clock"))
         guard let zone = Zone(zone) else { throw UnreadableRow(table: "stores") }
-        let (workflow, policy): (UUID?, JSONB?) = try (row("id"), row("document"))
+        let (workflow, policy, refund): (UUID?, JSONB?, String?) = try (
+            row("id"), row("document"), row("refund_state")
+        )
         return try SendQuestion(
             messageClass: message.messageClass,
             notAfter: message.notAfter,
@@ -51,6 +63,11 @@ extension MessageStore {
             financialStatus: row("financial_status"),
             lifecycleStatus: row("lifecycle_status"),
             parcelStatus: row("parcel_status"),
+            refundState: refund.map { text in
+                guard let state = RefundState(rawValue: text) else { throw UnreadableRow(table: "refunds") }
+                return state
+            },
+            hasOpenTicket: row("has_open_ticket"),
             quietHours: policy.flatMap { try FieldReader.read(JSON(parsing: $0.text), Policy.init).quietHours },
             zone: zone,
             now: testClock ?? now,

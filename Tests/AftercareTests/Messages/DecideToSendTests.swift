@@ -32,6 +32,8 @@ import Time
         financial: String = "paid",
         lifecycle: String = "open",
         parcel: String? = "delivered",
+        refund: RefundState? = nil,
+        hasOpenTicket: Bool = false,
         quiet: QuietHours? = Policy.initial.quietHours,
         at now: String = "2026-03-10T11:00:00Z"
     ) throws -> SendQuestion {
@@ -42,6 +44,8 @@ import Time
             financialStatus: financial,
             lifecycleStatus: lifecycle,
             parcelStatus: parcel,
+            refundState: refund,
+            hasOpenTicket: hasOpenTicket,
             quietHours: quiet,
             zone: try #require(Zone("Europe/Berlin")),
             now: try .at(now),
@@ -83,9 +87,33 @@ import Time
             workflow: notice,
             financial: "refunded",
             lifecycle: "cancelled",
-            parcel: "returning"
+            parcel: "returning",
+            refund: .succeeded,
+            hasOpenTicket: true
         )
         #expect(decideToSend(refunded) == .send)
+    }
+
+    @Test func `a refund notice that its refund has overtaken does not`() throws {
+        let outdated: [(Workflow.FactKind, RefundState)] = [
+            (.refundRecorded, .succeeded), (.refundRecorded, .failed), (.refundSucceeded, .failed),
+            (.refundFailed, .succeeded),
+        ]
+        for (kind, state) in outdated {
+            let notice = try workflow(.live, kind, [.hasEmail])
+            #expect(
+                try decideToSend(question(.transactional, workflow: notice, refund: state)) == .drop(.superseded)
+            )
+        }
+        let fresh = try workflow(.live, .refundRecorded, [.hasEmail])
+        #expect(try decideToSend(question(.transactional, workflow: fresh, refund: .pending)) == .send)
+    }
+
+    @Test func `a ticket holds back follow-ups, and no notice`() throws {
+        let held = try workflow(.live, .delivered, [.noOpenTicket])
+        #expect(try decideToSend(question(workflow: held, hasOpenTicket: true)) == .drop(.ticketOpen))
+        #expect(try decideToSend(question(workflow: held)) == .send)
+        #expect(try decideToSend(question(.transactional, workflow: held, hasOpenTicket: true)) == .send)
     }
 
     @Test func `quiet hours hold a follow-up to their end, and no transactional message`() throws {
@@ -119,6 +147,8 @@ import Time
                 financialStatus: "paid",
                 lifecycleStatus: "open",
                 parcelStatus: nil,
+                refundState: nil,
+                hasOpenTicket: false,
                 quietHours: try? QuietHours(from: .hour(hours.0), to: .hour(hours.1)),
                 zone: try #require(zones.randomElement(using: &random)),
                 now: start + .seconds(Int.random(in: 0...5_000_000, using: &random)),
