@@ -56,17 +56,14 @@ func decide(_ question: Question) -> Plan {
 extension Question {
     /// Names one effect for one episode of one order, whoever asks for it and however often.
     var effectKey: String {
-        switch workflow.definition.action {
-        case .sendMessage(let template):
-            "\(template.rawValue):\(workflow.id):\(facts.order):\(trigger.episode)"
-        }
+        "\(workflow.definition.action.template.rawValue):\(workflow.id):\(facts.order):\(trigger.episode)"
     }
 
     /// What stands in `runs.trigger`.
     var triggerName: String {
-        switch (trigger, workflow.definition.action) {
-        case (.fact(_, let kind, _, _), _): "fact:\(kind.rawValue)"
-        case (.due, .sendMessage(let template)): "schedule:\(template.rawValue)"
+        switch trigger {
+        case .fact(_, let kind, _, _): "fact:\(kind.rawValue)"
+        case .due: "schedule:\(workflow.definition.action.template.rawValue)"
         }
     }
 
@@ -106,11 +103,15 @@ extension Question {
         return nil
     }
 
-    /// Whether a person has to look because of it: the facts themselves leave open what is true.
+    /// Whether a person has to look because of it: the facts themselves leave open what is true, or nobody can be told
+    /// of what a person was to look at.
     private func escalation(for reason: DeclineReason) -> Ticket.Kind? {
         switch reason {
         case .orderIncomplete, .paymentStatusUnknown: .unknownOrderData
         case .notDelivered where facts.parcel(trigger.episode)?.isUnknown == true: .unknownOrderData
+        case .noEmail: workflow.definition.action.escalation
+        case .noRefundAmount where facts.refund(trigger.episode)?.state == .failed:
+            workflow.definition.action.escalation
         default: nil
         }
     }
@@ -199,11 +200,11 @@ extension Question {
         return .act(effects, reason)
     }
 
-    /// What acting comes to. What else a workflow is to cause, such as a ticket for a person, joins here.
+    /// What acting comes to.
     private var effects: [Effect] {
-        switch workflow.definition.action {
-        case .sendMessage(let template): [.sendMessage(template, workflow.definition.messageClass)]
-        }
+        let action = workflow.definition.action
+        return [.sendMessage(action.template, workflow.definition.messageClass)]
+            + (action.escalation.map { [.escalate($0, about: trigger.episode)] } ?? [])
     }
 }
 

@@ -58,8 +58,14 @@ struct Workflow: Hashable, Sendable {
         case noOpenTicket = "no_open_ticket"
     }
 
-    enum Action: Hashable, Sendable {
-        case sendMessage(template: MessageTemplate)
+    struct Action: Hashable, Sendable {
+        let template: MessageTemplate
+        /// The ticket it opens besides, for a person to look at what the message says.
+        let escalation: Ticket.Kind?
+
+        static func sendMessage(template: MessageTemplate, escalating kind: Ticket.Kind? = nil) -> Action {
+            Action(template: template, escalation: kind)
+        }
     }
 
     /// Why it exists and who answers for it. Whoever cannot say this should not automate it.
@@ -167,9 +173,9 @@ extension Workflow.Schedule {
 
 extension Workflow.Action {
     fileprivate var json: JSON {
-        switch self {
-        case .sendMessage(let template): ["send_message": ["template": .string(template.rawValue)]]
-        }
+        var object: JSONObject = ["send_message": ["template": .string(template.rawValue)]]
+        if let escalation { object["escalate"] = ["ticket_kind": .string(escalation.rawValue)] }
+        return .object(object)
     }
 }
 
@@ -227,6 +233,16 @@ extension MessageTemplate {
 
 extension Workflow.Action {
     fileprivate init(_ action: inout FieldReader) throws(FieldErrors) {
-        self = .sendMessage(template: try action.finish(action.required("send_message", .template)))
+        (template, escalation) = try action.finish(
+            action.required("send_message", .template),
+            action.optional("escalate", .object(Ticket.Kind.init(escalation:)))
+        )
+    }
+}
+
+extension Ticket.Kind {
+    fileprivate init(escalation: inout FieldReader) throws(FieldErrors) {
+        let kind: Ticket.Kind? = escalation.required("ticket_kind", .choice())
+        self = try escalation.finish(kind)
     }
 }

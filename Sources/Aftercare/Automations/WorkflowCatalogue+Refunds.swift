@@ -27,6 +27,7 @@ extension WorkflowCatalogue {
         "Refund was refused",
         trigger: .refundFailed,
         sends: .refundFailed,
+        escalating: .refundFailed,
         goal: "Tell the customer that their money was not sent, before they wait for it in vain.",
         avoids: "A refund that the payment provider refused is noticed by nobody but the customer."
     )
@@ -37,6 +38,7 @@ extension WorkflowCatalogue {
         trigger: .refundRecorded,
         schedule: .byPolicy(.refundDelay),
         sends: .refundDelayed,
+        escalating: .refundDelayed,
         goal: "Tell the customer that the shop has noticed when a refund takes longer than it should.",
         avoids: "A refund that hangs at the payment provider is noticed by nobody but the customer."
     )
@@ -47,6 +49,7 @@ extension WorkflowCatalogue {
         trigger: Workflow.FactKind,
         schedule: Workflow.Schedule = .atOnce,
         sends message: MessageTemplate,
+        escalating kind: Ticket.Kind? = nil,
         goal: String,
         avoids failure: String
     ) -> ReadyMade {
@@ -56,7 +59,7 @@ extension WorkflowCatalogue {
                 schedule: schedule,
                 // Most cancelled orders are refunded: no condition about the order keeps this from its customer.
                 conditions: [.hasEmail],
-                action: .sendMessage(template: message),
+                action: .sendMessage(template: message, escalating: kind),
                 messageClass: .transactional,
                 charter: Workflow.Charter(
                     goal: goal,

@@ -53,6 +53,10 @@ import Time
             ("conditions", ["not_cancelled", "is_nice"], "#/conditions/1"),
             ("action", ["send_message": ["template": "poem"]], "#/action/send_message/template"),
             ("action", ["refund": true], "#/action/refund"),
+            (
+                "action", ["send_message": ["template": "refund_failed"], "escalate": ["ticket_kind": "boredom"]],
+                "#/action/escalate/ticket_kind"
+            ),
             ("class", "marketing", "#/class"),
             ("class", "internal", "#/class"),
             // A ticket silences no notice: the ready-made conditions hold `no_open_ticket`.

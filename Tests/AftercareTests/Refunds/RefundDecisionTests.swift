@@ -8,15 +8,17 @@ import Time
 @Suite struct RefundDecisionTests {
     struct Spoiled: Sendable, CustomTestStringConvertible {
         let reason: DeclineReason
+        let escalation: Ticket.Kind?
         let question: RefundQuestion
         let testDescription: String
 
         init(
             _ reason: DeclineReason,
             _ question: RefundQuestion,
+            escalating kind: Ticket.Kind? = nil,
             _ edit: (inout RefundQuestion) -> Void
         ) {
-            (self.reason, self.question) = (reason, question.but(edit))
+            (self.reason, self.question, escalation) = (reason, question.but(edit), kind)
             testDescription = "\(question.notice.template) \(question.isDue ? "due" : "fact"): \(reason.rawValue)"
         }
     }
@@ -36,12 +38,20 @@ import Time
     }
 
     /// Only what is sent needs somebody to go to, and something to say.
-    private static let whenActing = [RefundQuestion.recorded, .succeeded, .failed, .late].flatMap { question in
-        [
-            Spoiled(.noEmail, question) { $0.hasEmail = false },
-            Spoiled(.noRefundAmount, question) { $0.amount = nil },
+    private static let whenActing =
+        [RefundQuestion.recorded, .succeeded].flatMap { question in
+            [
+                Spoiled(.noEmail, question) { $0.hasEmail = false },
+                Spoiled(.noRefundAmount, question) { $0.amount = nil },
+            ]
+        } + [
+            // Whether the customer can be told or not, a person is.
+            Spoiled(.noEmail, .failed, escalating: .refundFailed) { $0.hasEmail = false },
+            Spoiled(.noRefundAmount, .failed, escalating: .refundFailed) { $0.amount = nil },
+            Spoiled(.noEmail, .late, escalating: .refundDelayed) { $0.hasEmail = false },
+            // No payment was ever told: a restock, of which nobody waits for money.
+            Spoiled(.noRefundAmount, .late) { ($0.state, $0.amount) = (.recorded, nil) },
         ]
-    }
 
     private static let bySituation = [
         Spoiled(.superseded, .recorded) { $0.state = .succeeded },
@@ -57,23 +67,38 @@ import Time
         Spoiled(.expired, .succeeded) { $0.now = "2026-05-18T12:00:00.000001Z" },
         Spoiled(.expired, .delayed) { $0.now = "2026-05-25T08:00:00.000001Z" },
         Spoiled(.expired, .late) { $0.now = "2026-05-25T08:00:00.000001Z" },
-        Spoiled(.orderIncomplete, .late) { $0.isComplete = false },
+        Spoiled(.orderIncomplete, .late, escalating: .unknownOrderData) { $0.isComplete = false },
     ]
 
     static let reasons = (always + whenActing + bySituation).map(\.reason)
 
     @Test(arguments: always + whenActing + bySituation)
     func `a notice is declined by name`(_ spoiled: Spoiled) throws {
-        #expect(decide(try spoiled.question.question()) == .decline(spoiled.reason))
+        #expect(decide(try spoiled.question.question()) == .decline(spoiled.reason, escalating: spoiled.escalation))
     }
 
     @Test(arguments: [
-        (RefundQuestion.recorded, MessageTemplate.refundRecorded), (.succeeded, .refundSucceeded),
-        (.failed, .refundFailed),
+        (RefundQuestion.recorded, [Effect.sendMessage(.refundRecorded, .transactional)]),
+        (.succeeded, [.sendMessage(.refundSucceeded, .transactional)]),
+        (
+            .failed,
+            [
+                .sendMessage(.refundFailed, .transactional),
+                .escalate(.refundFailed, about: RefundQuestion.episode),
+            ]
+        ),
     ])
-    func `a fact about a refund is told at once`(_ question: RefundQuestion, _ template: MessageTemplate) throws {
-        #expect(decide(try question.question()) == .act([.sendMessage(template, .transactional)], .triggered))
+    func `a fact about a refund is told at once, and a refusal to a person too`(
+        _ question: RefundQuestion,
+        _ effects: [Effect]
+    ) throws {
+        #expect(decide(try question.question()) == .act(effects, .triggered))
     }
+
+    private static let lateEffects = [
+        Effect.sendMessage(.refundDelayed, .transactional),
+        .escalate(.refundDelayed, about: RefundQuestion.episode),
+    ]
 
     @Test func `a refund that is recorded is looked at again some days later`() throws {
         let due = DueTime(
@@ -85,14 +110,14 @@ import Time
         )
         #expect(decide(try RefundQuestion.delayed.question()) == .act([.schedule(due)], .scheduled))
         let late = try RefundQuestion.late.question()
-        #expect(decide(late) == .act([.sendMessage(.refundDelayed, .transactional)], .due))
+        #expect(decide(late) == .act(Self.lateEffects, .due))
         #expect(late.triggerName == "schedule:refund_delayed")
     }
 
     @Test(arguments: [RefundState.recorded, .pending, .unknown])
     func `a refund that has not moved is late, whatever is known of its payments`(_ state: RefundState) throws {
         let question = try RefundQuestion.late.but { $0.state = state }.question()
-        #expect(decide(question) == .act([.sendMessage(.refundDelayed, .transactional)], .due))
+        #expect(decide(question) == .act(Self.lateEffects, .due))
     }
 
     @Test func `quiet hours do not hold a notice, and neither does a cancelled or refunded order`() throws {
@@ -119,7 +144,10 @@ import Time
         #expect(decide(early) == .act([.schedule(again)], .scheduled))
         let then = RefundQuestion.recorded.but { ($0.isDue, $0.now) = (true, "2026-05-04T12:15:00Z") }
         #expect(decide(try then.question()) == .act([.sendMessage(.refundRecorded, .transactional)], .due))
-        #expect(decide(try then.but { $0.isComplete = false }.question()) == .decline(.orderIncomplete))
+        #expect(
+            decide(try then.but { $0.isComplete = false }.question())
+                == .decline(.orderIncomplete, escalating: .unknownOrderData)
+        )
     }
 
     @Test func `each notice has an effect of its own, and each refund`() throws {

@@ -103,7 +103,7 @@ import Time
         )
     }
 
-    @Test func `a refund that is refused is told, and the follow-up of the order still comes`() async throws {
+    @Test func `a refund that is refused is told to the customer and to a person`() async throws {
         let tenant = try await TestTenant.make()
         let demo = DemoOrder(tenant)
         for topic in DemoOrder.topics { try await demo.post(topic) }
@@ -112,6 +112,9 @@ import Time
         try await tenant.settle()
         let order = try #require(try await demo.order()["id"]?.stringValue)
         #expect(try await subjects(tenant, order) == ["Your refund of EUR 19.90 for order #1001 could not be sent yet"])
+        // The mail says that a person looks at it: here is what they look at.
+        let tickets = try await tenant.get("/v1/tickets?order_id=\(order)")["data"]?.arrayValue ?? []
+        #expect(tickets.map { $0["kind"] } == ["refund_failed"])
     }
 
     @Test func `a refund that does not move is told as late, on what is known then`() async throws {
@@ -128,6 +131,8 @@ import Time
                 "Your refund of EUR 19.90 for order #1001 takes longer than usual",
             ]
         )
+        let tickets = try await tenant.get("/v1/tickets?order_id=\(order)")["data"]?.arrayValue ?? []
+        #expect(tickets.map { $0["kind"] } == ["refund_delayed"])
         // What was known is kept with the decision: the amount and the state, and nobody's name.
         let newest = try #require(try await tenant.get("/v1/runs?order_id=\(order)")["data"]?[0]?["id"]?.stringValue)
         let facts = try await tenant.get("/v1/runs/\(newest)")["facts"]
