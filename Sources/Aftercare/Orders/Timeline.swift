@@ -60,9 +60,9 @@ extension TimelineEntry {
         case .orderCancelled: "The order was cancelled."
         case .shipped: "Shipment \(about ?? "") was handed over to the carrier."
         case .delivered: "Shipment \(about ?? "") was delivered."
-        case .refundRecorded: "The refund \(about ?? "") was recorded; its money has not all moved."
-        case .refundSucceeded: "The money of refund \(about ?? "") was sent."
-        case .refundFailed: "The payment provider refused the refund \(about ?? "")."
+        case .refundRecorded: "Refund \(about ?? "") was recorded."
+        case .refundSucceeded: "The money of refund \(about ?? "") has moved."
+        case .refundFailed: "The payment provider refused refund \(about ?? ""), or a part of it."
         case nil: "\(words(kind))."
         }
     }

@@ -40,6 +40,27 @@ import Time
         #expect(try await tenant.rows("SELECT id FROM orders WHERE tenant_id = \(tenant.id.uuid)").count == 1)
     }
 
+    @Test func `a refund that is put is told to the customer like any shop's`() async throws {
+        let tenant = try await TestTenant.make()
+        let now = days(0, before: tenant).rfc3339
+        let transaction: JSON = [
+            "external_id": "T-1", "status": "succeeded", "amount": ["amount": 11900, "currency": "EUR"],
+            "processed_at": .string(now),
+        ]
+        let body = PutBody.order.with("as_of", .string(now)).with("financial_status", "refunded").with(
+            "refunds",
+            [["external_id": "R-1", "recorded_at": .string(now), "transactions": [transaction]]]
+        )
+        let put = try await tenant.put(body)
+        #expect(put.status == 201 && put["order"]?["refunds"]?[0]?["state"] == "succeeded", "\(put.json)")
+        #expect(try await tenant.put(body)["outcome"] == "unchanged")
+        try await tenant.settle()
+        #expect(try await facts(tenant) == ["order_placed", "refund_recorded", "refund_succeeded"])
+        try await tenant.advance(days: 2)
+        let messages = try await tenant.get("/v1/messages")["data"]?.arrayValue ?? []
+        #expect(!messages.isEmpty && messages.allSatisfy { $0["class"] == "transactional" })
+    }
+
     @Test func `what is older than what is known is answered with what is known, and changes nothing`() async throws {
         let tenant = try await TestTenant.make()
         let newer = PutBody.order.with("as_of", "2026-05-05T10:00:00Z").with("number", "A-2")

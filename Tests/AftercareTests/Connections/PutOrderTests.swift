@@ -94,6 +94,33 @@ import Time
         #expect(Self.pointers(PutBody.order.with("total", ["amount": -1, "currency": "EUR"])) != [])
     }
 
+    private static let refund: JSON = [
+        "external_id": "R-1",
+        "transactions": [
+            [
+                "external_id": "T-1", "status": "succeeded", "amount": ["amount": 500, "currency": "EUR"],
+                "processed_at": "2026-05-04T09:40:00Z",
+            ]
+        ],
+    ]
+
+    @Test func `a refund is recorded and its money moves, each once`() throws {
+        let pending = try JSON(parsing: Array(Self.refund.serialized.replacing("succeeded", with: "pending").utf8))
+        let first = try Self.read(PutBody.order.with("refunds", [pending]))
+        let second = try Self.read(PutBody.order.with("as_of", "2026-05-05T10:00:00Z").with("refunds", [Self.refund]))
+        #expect(Self.applied([first]).state?.refunds["R-1"]?.state == .pending)
+        let state = try #require(Self.applied([first, second, second]).state)
+        let refund = try #require(state.refunds["R-1"])
+        #expect(refund.state == .succeeded && refund.moved == Money(amount: 500, currency: "EUR"))
+        #expect(refund.recordedAt == first.asOf)
+        #expect(state.facts.filter { $0.episode == "R-1" }.map(\.kind).count == 2)
+        let other = Self.refund.with("external_id", "R-2")
+        #expect(
+            Self.pointers(PutBody.order.with("refunds", [Self.refund, other]))
+                == ["#/refunds/1/transactions/0/external_id invalid_format"]
+        )
+    }
+
     // MARK: Applying
 
     @Test func `the same again is nothing new, however it is spelled`() throws {

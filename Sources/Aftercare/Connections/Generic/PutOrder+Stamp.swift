@@ -13,6 +13,7 @@ extension PutOrder {
             "order": values.json,
             "cancelled_at": .time(cancelledAt),
             "shipments": .array(shipments.map(\.json)),
+            "refunds": .array(refunds.map(\.json)),
         ]
     }
 }
@@ -36,6 +37,29 @@ extension PutOrder.Shipment {
                         "status_raw": .text(event.raw),
                         "message": .text(event.message),
                         "happened_at": .time(event.happenedAt),
+                    ]
+                }
+            ),
+        ]
+    }
+}
+
+extension PutOrder.Refund {
+    fileprivate var json: JSON {
+        [
+            "external_id": .string(externalID),
+            "recorded_at": .time(recordedAt),
+            "transactions": .array(
+                transactions.map { transaction in
+                    [
+                        "external_id": .string(transaction.externalID),
+                        "status": .array([.string(transaction.status.rawValue), .text(transaction.raw)]),
+                        "gateway": .text(transaction.gateway),
+                        "parent_external_id": .text(transaction.parent),
+                        "amount": .money(transaction.amount),
+                        "shop_amount": .money(transaction.shopAmount),
+                        "started_at": .time(transaction.startedAt),
+                        "processed_at": .time(transaction.processedAt),
                     ]
                 }
             ),

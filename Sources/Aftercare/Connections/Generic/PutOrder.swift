@@ -11,6 +11,7 @@ struct PutOrder: Hashable, Sendable {
     let values: OrderValues
     let cancelledAt: Instant?
     let shipments: [Shipment]
+    let refunds: [Refund]
 
     struct Shipment: Hashable, Sendable {
         let externalID: String
@@ -26,6 +27,25 @@ struct PutOrder: Hashable, Sendable {
         let raw: String?
         let message: String?
         let happenedAt: Instant
+    }
+
+    struct Refund: Hashable, Sendable {
+        let externalID: String
+        let recordedAt: Instant?
+        let transactions: [Transaction]
+    }
+
+    /// A payment transaction that pays money back.
+    struct Transaction: Hashable, Sendable {
+        let externalID: String
+        let status: RefundTransactionStatus
+        let raw: String?
+        let gateway: String?
+        let parent: String?
+        let amount: Money?
+        let shopAmount: Money?
+        let startedAt: Instant?
+        let processedAt: Instant?
     }
 
     /// What became of it.
@@ -73,6 +93,7 @@ struct PutOrder: Hashable, Sendable {
             contents.append(.shipment(shipment.statement(stamp)))
             contents += shipment.events.map { .tracking($0.report(receivedAt), shipment: shipment.externalID) }
         }
+        contents += refunds.map { .refund($0.statement(stamp)) }
         return contents.map { OrderChange(order: order, content: $0) }
     }
 }
@@ -93,6 +114,30 @@ extension PutOrder.Shipment {
 
     /// The carrier's own report tells the time better.
     private var hasDelivery: Bool { events.contains { $0.kind.status == .delivered } }
+}
+
+extension PutOrder.Refund {
+    fileprivate func statement(_ stamp: Stamp) -> RefundStatement {
+        RefundStatement(
+            externalID: externalID,
+            stamp: stamp,
+            recordedAt: recordedAt ?? stamp.at,
+            transactions: transactions.map { transaction in
+                RefundTransactionStatement(
+                    externalID: transaction.externalID,
+                    stamp: stamp,
+                    status: transaction.status,
+                    statusRaw: transaction.raw,
+                    gateway: transaction.gateway,
+                    parent: transaction.parent,
+                    amount: transaction.amount,
+                    shopAmount: transaction.shopAmount,
+                    startedAt: transaction.startedAt,
+                    processedAt: transaction.processedAt
+                )
+            }
+        )
+    }
 }
 
 extension PutOrder.Event {

@@ -7,11 +7,12 @@ import Time
 extension PutOrder {
     init(_ body: inout FieldReader) throws(FieldErrors) {
         let values = Self.values(&body)
-        (asOf, isHistorical, cancelledAt, shipments, self.values) = try body.finish(
+        (asOf, isHistorical, cancelledAt, shipments, refunds, self.values) = try body.finish(
             body.required("as_of", .time),
             body.optional("historical", .bool).map { $0 ?? false },
             Self.cancelledAt(&body, values),
             body.optional("shipments", .shipments).map { $0 ?? [] },
+            Self.refunds(&body),
             values
         )
     }
@@ -86,6 +87,22 @@ extension PutOrder {
     }
 }
 
+extension PutOrder {
+    /// A transaction belongs to one refund.
+    private static func refunds(_ body: inout FieldReader) -> [Refund]? {
+        guard let refunds = body.optional("refunds", .refunds).map({ $0 ?? [] }) else { return nil }
+        var seen: Set<String> = []
+        for (index, refund) in refunds.enumerated() {
+            for (place, transaction) in refund.transactions.enumerated()
+            where !seen.insert(transaction.externalID).inserted {
+                let path = ["refunds", "\(index)", "transactions", "\(place)", "external_id"]
+                body.report(at: path, .invalidFormat, "is there twice")
+            }
+        }
+        return refunds
+    }
+}
+
 /// A line, with the currency its price was told in.
 private struct PutLine: Sendable {
     let line: OrderLine
@@ -137,6 +154,32 @@ extension PutOrder.Event {
     }
 }
 
+extension PutOrder.Refund {
+    init(_ body: inout FieldReader) throws(FieldErrors) {
+        (externalID, recordedAt, transactions) = try body.finish(
+            body.required("external_id", .externalID),
+            body.optional("recorded_at", .time),
+            body.required("transactions", .array(count: 0...50, of: .object(PutOrder.Transaction.init)))
+        )
+    }
+}
+
+extension PutOrder.Transaction {
+    init(_ body: inout FieldReader) throws(FieldErrors) {
+        (externalID, status, raw, gateway, parent, amount, shopAmount, startedAt, processedAt) = try body.finish(
+            body.required("external_id", .externalID),
+            body.required("status", .choice()),
+            body.optional("status_raw", .word),
+            body.optional("gateway", .word),
+            body.optional("parent_external_id", .externalID),
+            body.optional("amount", .money(.positive)),
+            body.optional("shop_amount", .money(.positive)),
+            body.optional("started_at", .time),
+            body.optional("processed_at", .time)
+        )
+    }
+}
+
 // The source's ids tell things apart, so each is there once.
 
 extension FieldRule<[PutLine]> {
@@ -154,6 +197,12 @@ extension FieldRule<[PutOrder.Shipment]> {
 extension FieldRule<[PutOrder.Event]> {
     fileprivate static var events: Self {
         .array(count: 0...500, of: .object(PutOrder.Event.init), withDistinct: "external_id", \.externalID)
+    }
+}
+
+extension FieldRule<[PutOrder.Refund]> {
+    fileprivate static var refunds: Self {
+        .array(count: 0...100, of: .object(PutOrder.Refund.init), withDistinct: "external_id", \.externalID)
     }
 }
 
