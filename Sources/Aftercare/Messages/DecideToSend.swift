@@ -34,6 +34,8 @@ enum SendDecision: Hashable, Sendable {
 /// Decides about a message once more, at the last moment: it may have waited for days, behind a mail server that was
 /// away or for the end of the night. `decide` has said before that it should be sent.
 func decideToSend(_ question: SendQuestion) -> SendDecision {
+    // It tells the store's people of the very thing that may stand in a customer's way.
+    if question.messageClass == .internal { return .send }
     if let reason = question.obstacle { return .drop(reason) }
     if let notAfter = question.notAfter, question.now > notAfter { return .drop(.expired) }
     // Quiet hours hold back what may wait, not a notice about the customer's money.

@@ -57,6 +57,14 @@ import Time
         for kind in MessageClass.allCases { #expect(try decideToSend(question(kind)) == .send) }
     }
 
+    @Test func `a mail to the store's own people leaves whatever has become of the order, at any hour`() throws {
+        for (financial, lifecycle) in [("unknown", "open"), ("refunded", "cancelled"), ("paid", "deleted")] {
+            let night = "2026-03-08T23:00:00Z"
+            let told = try question(.internal, financial: financial, lifecycle: lifecycle, parcel: "lost", at: night)
+            #expect(decideToSend(told) == .send)
+        }
+    }
+
     @Test func `a follow-up leaves up to its last moment, and not a microsecond later`() throws {
         let end = "2026-03-10T11:00:00Z"
         #expect(try decideToSend(question(notAfter: end)) == .send)

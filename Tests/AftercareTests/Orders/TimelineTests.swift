@@ -17,6 +17,7 @@ import Time
         try await tenant.settle()
         try await tenant.advance(days: 60)
         let order = try #require(try await demo.order()["id"]?.stringValue)
+        _ = try await tenant.openTicket([("order_id", .string(order)), ("kind", "damaged_goods")])
         return (tenant, "/v1/orders/\(order)/timeline")
     }
 
@@ -36,12 +37,14 @@ import Time
         #expect(summaries.contains("The order was placed."))
         #expect(summaries.contains { $0.hasPrefix("The message (follow up) was taken by the mail server: written to") })
         #expect(summaries.contains("The shop sent orders/create; it was applied."))
+        #expect(summaries.contains { $0.hasPrefix("Ticket #1 (damaged goods) was opened and is open: ") })
         // Each id leads to the thing.
         for entry in entries {
             guard let id = entry["id"]?.stringValue else { continue }
             switch entry["type"]?.stringValue {
             case "run": #expect(try await tenant.get("/v1/runs/\(id)")["reason"] == entry["reason"])
             case "message": #expect(try await tenant.get("/v1/messages/\(id)")["state"] == entry["state"])
+            case "ticket": #expect(try await tenant.get("/v1/tickets/\(id)")["state"] == entry["state"])
             case "inbound_event": #expect(try await tenant.get("/v1/inbound-events/\(id)").status == 200)
             default: break
             }
