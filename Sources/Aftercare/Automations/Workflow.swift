@@ -173,9 +173,10 @@ extension Workflow.Schedule {
 
 extension Workflow.Action {
     fileprivate var json: JSON {
-        var object: JSONObject = ["send_message": ["template": .string(template.rawValue)]]
-        if let escalation { object["escalate"] = ["ticket_kind": .string(escalation.rawValue)] }
-        return .object(object)
+        [
+            "send_message": ["template": .string(template.rawValue)],
+            "escalate": escalation.map { ["ticket_kind": .string($0.rawValue)] } ?? nil,
+        ]
     }
 }
 

@@ -38,13 +38,19 @@ enum ScheduleStore {
 
     // MARK: Stepping
 
-    /// Whether something of the store runs, or would at once, beside the job that asks. What has failed for good, or
-    /// waits for a later try, does not count: the clock must not hang on it.
+    /// Whether something of the store runs, or would at once, beside the job that asks; or is tried again within the
+    /// minute after an error of ours, for it was meant for the time it is now. What has failed for good, or waits for
+    /// longer, does not count: the clock must not hang on it.
+    ///
+    /// What was to run at once is known by its time of creation too: `now` may be older than the row by the time this
+    /// is asked.
     static func isBusy(_ store: StoreID, tenant: TenantID, beside job: UUID, now: Instant) -> SQL {
         """
         SELECT EXISTS (SELECT FROM jobs
                         WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND id <> \(job)
-                          AND (state = 'leased' OR (state = 'ready' AND run_at <= \(now))))
+                          AND (state = 'leased'
+                               OR (state = 'ready' AND run_at <= greatest(created_at, \(now)))
+                               OR (state = 'ready' AND last_error IS NOT NULL AND run_at <= \(now + .seconds(60)))))
         """
     }
 

@@ -36,7 +36,7 @@ import Time
         }
         try await tenant.advance(days: 60)
         let messages = try await tenant.get("/v1/messages?order_id=\(id)")["data"]?.arrayValue ?? []
-        #expect(messages.map { $0["state"] } == ["accepted"])
+        #expect(messages.map { $0["state"] } == ["accepted"], "\(messages)")
         #expect(try await tenant.rows("SELECT id FROM orders WHERE tenant_id = \(tenant.id.uuid)").count == 1)
     }
 

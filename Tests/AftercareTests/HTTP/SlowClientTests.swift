@@ -19,7 +19,7 @@ import Testing
 
     @Test func `a request line that drips in is cut off`() async throws {
         try await connect { socket, _ in
-            let (text, after) = try await socket.untilClosed(dripping: "GET /" + long, within: .seconds(10))
+            let (text, after) = try await socket.untilClosed(dripping: "GET /" + long, within: .seconds(60))
             #expect(text.isEmpty && after > .milliseconds(900))
         }
     }
@@ -28,7 +28,7 @@ import Testing
         try await connect { socket, _ in
             #expect(socket.send("GET /health/live HTTP/1.1\r\nHost: a\r\n"))
             let drip = String(repeating: "X: y\r\n", count: 70)
-            let (text, after) = try await socket.untilClosed(dripping: drip, within: .seconds(10))
+            let (text, after) = try await socket.untilClosed(dripping: drip, within: .seconds(60))
             #expect(text.isEmpty && after > .milliseconds(900))
         }
     }
@@ -38,7 +38,7 @@ import Testing
         let head = "POST /v1/sessions HTTP/1.1\r\n\(fields)\r\n"
         try await connect { socket, _ in
             #expect(socket.send(head))
-            let (text, after) = try await socket.untilClosed(dripping: long, within: .seconds(10))
+            let (text, after) = try await socket.untilClosed(dripping: long, within: .seconds(60))
             #expect(text.hasPrefix("HTTP/1.1 408 ") && text.contains("request_timeout"), "\(text)")
             #expect(after > .milliseconds(900))
         }
@@ -49,7 +49,7 @@ import Testing
         try await connect { socket, _ in
             #expect(socket.send(head))
             let drip = String(repeating: "1\r\na\r\n", count: 100)
-            let (text, _) = try await socket.untilClosed(dripping: drip, within: .seconds(15))
+            let (text, _) = try await socket.untilClosed(dripping: drip, within: .seconds(60))
             // No credential: that needs no body to know.
             #expect(text.hasPrefix("HTTP/1.1 401 "), "\(text)")
         }
@@ -69,14 +69,14 @@ import Testing
                 // In all, longer than it may be idle for at once.
                 try await Task.sleep(for: .milliseconds(1700))
             }
-            let (text, _) = try await socket.untilClosed(within: .seconds(15))
+            let (text, _) = try await socket.untilClosed(within: .seconds(60))
             #expect(text.isEmpty)
         }
     }
 
     @Test func `a connection that is never used is closed`() async throws {
         try await connect { socket, _ in
-            let (text, after) = try await socket.untilClosed(within: .seconds(10))
+            let (text, after) = try await socket.untilClosed(within: .seconds(60))
             #expect(text.isEmpty && after > .milliseconds(900))
         }
     }

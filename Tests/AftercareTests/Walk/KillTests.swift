@@ -25,7 +25,7 @@ struct KillTests {
     }
 
     private let kills = setting("AFTERCARE_TEST_KILLS", 25)
-    private let orders = setting("AFTERCARE_TEST_ORDERS", 320)
+    private let orders = setting("AFTERCARE_TEST_ORDERS", 160)
 
     /// Where the program kills itself: mostly around the mail, which is where it can go wrong for a customer.
     private static let ends = [

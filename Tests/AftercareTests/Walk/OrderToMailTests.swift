@@ -37,7 +37,7 @@ import Time
         // The mail went out, once, and the run says why.
         let messages = try await tenant.get("/v1/messages?order_id=\(id)")["data"]?.arrayValue ?? []
         #expect(messages.count == 1)
-        #expect(messages.first?["state"] == "accepted")
+        #expect(messages.first?["state"] == "accepted", "\(messages)")
         let message = try #require(messages.first?["id"]?.stringValue)
         let file = "\(tenant.server.mailDirectory)/\(message).eml"
         let mail = try String(contentsOfFile: file, encoding: .utf8)

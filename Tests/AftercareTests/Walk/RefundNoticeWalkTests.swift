@@ -21,7 +21,8 @@ import Time
     }
 
     private func subjects(_ tenant: TestTenant, _ order: String) async throws -> [String] {
-        try await messages(tenant, order).compactMap { $0["request"]?["subject"]?.stringValue }
+        let toCustomers = try await messages(tenant, order).filter { $0["class"] != "internal" }
+        return toCustomers.compactMap { $0["request"]?["subject"]?.stringValue }
     }
 
     /// `trigger outcome reason` of every run of an order.

@@ -45,6 +45,16 @@ struct WalkUnderFire: Sendable {
                 now: environment.clock.now()
             )
         )
+        // A mail in doubt opens a ticket, which would hold back the follow-ups of the order's other parcels; and a mail
+        // that tells the store's people of it would be one more to count.
+        _ = try await database.superuser.execute("UPDATE stores SET escalation_email = NULL")
+        _ = try await database.superuser.execute(
+            """
+            UPDATE workflow_versions
+               SET definition = jsonb_set(definition, '{conditions}', '["not_cancelled", "not_refunded", "has_email"]')
+             WHERE definition #>> '{trigger,fact}' = 'delivered'
+            """
+        )
     }
 
     func end() async { await environment.pool.shutDown() }
@@ -121,7 +131,11 @@ struct WalkUnderFire: Sendable {
             """
             UPDATE schedule
                SET due_at = \(now)
-             WHERE id IN (SELECT id FROM schedule WHERE due_at > \(now) ORDER BY id LIMIT \(count))
+             WHERE id IN (SELECT id
+                            FROM schedule
+                           WHERE kind = \(RunDueWorkflow.kind) AND due_at > \(now)
+                           ORDER BY id
+                           LIMIT \(count))
             """
         )
     }
