@@ -69,6 +69,17 @@ import Time
         let mail = try String(contentsOfFile: "\(tenant.server.mailDirectory)/\(id).eml", encoding: .utf8)
         #expect(mail.contains("ada@example.com") && mail.contains("EUR 19.90"))
 
+        // Had the first notice still waited for a mail server, it would not leave any more.
+        let first = try #require(recorded["id"]?.stringValue.flatMap { MessageID($0) })
+        let row = try await tenant.rows(MessageStore.message(first, tenant: tenant.id)).first
+        let circumstances = try await tenant.rows(MessageStore.circumstances(first, tenant: tenant.id)).first
+        let question = try MessageStore.decodeQuestion(
+            #require(circumstances),
+            about: MessageStore.decode(#require(row)),
+            now: tenant.server.environment.clock.now()
+        )
+        #expect(question.refundState == .succeeded && decideToSend(question) == .drop(.superseded))
+
         // It is not late: what was scheduled for that case declines when it falls due, and says why.
         try await tenant.advance(days: 30)
         #expect(try await messages(tenant, order).count == 3)
