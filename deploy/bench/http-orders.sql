@@ -9,4 +9,5 @@ SELECT :'tenant', ('01900000-0000-7000-8000-' || lpad(to_hex(number), 12, '0')):
 INSERT INTO order_lines (tenant_id, order_id, external_id, store_id, position, title, sku, quantity, unit_price)
 SELECT tenant_id, id, 'line', store_id, 1, 'Article ' || number, 'A' || number, 1, total
   FROM orders WHERE tenant_id = :'tenant' AND external_id LIKE 'bench-%';
-VACUUM ANALYZE orders, order_lines, shipments, tracking_events, api_keys;
+VACUUM ANALYZE orders, order_lines, shipments, tracking_events, refunds, refund_transactions,
+               api_keys;

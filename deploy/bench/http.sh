@@ -17,7 +17,7 @@ http() {
     fi
     interleave "${figures[@]}"
     title 'API: GET /v1/orders/{order_id}, wrk with 32 connections'
-    figure http_pgbench 'pgbench with the same SQL, a round trip for each of 7 commands' 'tx/s'
+    figure http_pgbench 'pgbench with the same SQL, a round trip for each of 8 commands' 'tx/s'
     figure http_bare 'bare Hummingbird route with the same SQL' 'requests/s'
     figure http_fastapi 'FastAPI, asyncpg, uvicorn with 2 workers' 'requests/s'
     figure http_ours 'aftercare serve' 'requests/s'

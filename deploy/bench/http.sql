@@ -27,4 +27,19 @@ SELECT shipments.id, shipments.external_id, carrier, tracking_number, tracking_u
  WHERE shipments.tenant_id = :tenant::uuid
    AND order_id = ('01900000-0000-7000-8000-' || lpad(to_hex(:number::int), 12, '0'))::uuid
  ORDER BY shipments.id, happened_at, tracking_events.external_id;
+SELECT refund.id, refund.external_id, refund.state, refund.currency, refund.amount, refund.moved_amount,
+       refund.recorded_at, refund.moved_at, refund.source_updated_at, refund.source_hash,
+       payment.external_id AS payment_external_id, payment.refund_external_id, payment.is_original, payment.status,
+       payment.status_raw, payment.gateway, payment.parent_external_id, payment.currency AS payment_currency,
+       payment.amount AS payment_amount, payment.shop_currency, payment.shop_amount, payment.started_at,
+       payment.processed_at, payment.succeeded_at, payment.failed_at,
+       payment.source_updated_at AS payment_updated_at, payment.source_hash AS payment_hash
+  FROM refunds AS refund
+  LEFT JOIN refund_transactions AS payment
+    ON payment.tenant_id = :tenant::uuid
+   AND payment.order_id = ('01900000-0000-7000-8000-' || lpad(to_hex(:number::int), 12, '0'))::uuid
+   AND payment.refund_external_id = refund.external_id
+ WHERE refund.tenant_id = :tenant::uuid
+   AND refund.order_id = ('01900000-0000-7000-8000-' || lpad(to_hex(:number::int), 12, '0'))::uuid
+ ORDER BY refund.recorded_at, refund.id, payment.started_at, payment.external_id;
 COMMIT;

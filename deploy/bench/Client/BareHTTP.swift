@@ -29,7 +29,8 @@ func serveBareHTTP(_ options: Options) async throws {
             OrderStatements.credential(key, tenant),
             OrderStatements.order(order, tenant),
             OrderStatements.lines(order, tenant),
-            OrderStatements.shipments(order, tenant)
+            OrderStatements.shipments(order, tenant),
+            OrderStatements.refunds(order, tenant)
         )
         guard let key = answers[0].first, let row = answers[1].first else { throw HTTPError(.notFound) }
         _ = try key.decode((Bytea, Instant?, Instant?, [String]).self)
@@ -99,6 +100,24 @@ private enum OrderStatements {
          ORDER BY shipments.id, happened_at, tracking_events.external_id
         """
     }
+
+    static func refunds(_ id: UUID, _ tenant: UUID) -> SQL {
+        """
+        SELECT refund.id, refund.external_id, refund.state, refund.currency, refund.amount, refund.moved_amount,
+               refund.recorded_at, refund.moved_at, refund.source_updated_at, refund.source_hash,
+               payment.external_id AS payment_external_id, payment.refund_external_id, payment.is_original, payment.status,
+               payment.status_raw, payment.gateway, payment.parent_external_id, payment.currency AS payment_currency,
+               payment.amount AS payment_amount, payment.shop_currency, payment.shop_amount, payment.started_at,
+               payment.processed_at, payment.succeeded_at, payment.failed_at,
+               payment.source_updated_at AS payment_updated_at, payment.source_hash AS payment_hash
+          FROM refunds AS refund
+          LEFT JOIN refund_transactions AS payment
+            ON payment.tenant_id = \(tenant) AND payment.order_id = \(id)
+           AND payment.refund_external_id = refund.external_id
+         WHERE refund.tenant_id = \(tenant) AND refund.order_id = \(id)
+         ORDER BY refund.recorded_at, refund.id, payment.started_at, payment.external_id
+        """
+    }
 }
 
 private func write(_ order: Row, _ lines: Rows, to object: inout JSONObjectWriter) throws {
@@ -147,4 +166,5 @@ private func write(_ order: Row, _ lines: Rows, to object: inout JSONObjectWrite
     }
     // The measured orders have none yet.
     object.array("shipments") { _ in }
+    object.array("refunds") { _ in }
 }
