@@ -99,10 +99,10 @@ measure_walk_round() {
     record walk_taken "$(per "$walk_orders" $((answered - began)))"
     record walk_applied "$(per "$walk_orders" $(($(now) - began)))"
     until_none 'SELECT count(*) FROM jobs'
-    due=$(sql -d "$database" -c 'SELECT count(*) FROM schedule')
+    due=$(sql -d "$database" -c "SELECT count(*) FROM schedule WHERE kind = 'follow_up_due'")
     [[ $due == "$walk_orders" ]] || fail "$due follow-ups are scheduled, and not $walk_orders"
     used=$(ticks "$sink") began=$(now)
-    sql -d "$database" -c 'UPDATE schedule SET due_at = now()'
+    sql -d "$database" -c "UPDATE schedule SET due_at = now() WHERE kind = 'follow_up_due'"
     until_none "SELECT $walk_order - count(*) FROM messages WHERE state = 'accepted'"
     record walk_sent "$(per "$walk_orders" $(($(now) - began)))"
     record walk_sink "$(awk -v ticks=$(($(ticks "$sink") - used)) -v time=$(($(now) - began)) \
