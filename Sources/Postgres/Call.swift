@@ -16,12 +16,15 @@ final class Call: Sendable {
 
     let batch: Batch
     let deadline: Deadline
+    /// Its name in the pool's queue, also when it goes there again.
+    let id: UInt64
     private let state = Mutex(State())
     private let cancelled = Atomic<Bool>(false)
 
-    init(_ batch: Batch, by deadline: Deadline) {
+    init(_ batch: Batch, by deadline: Deadline, id: UInt64) {
         self.batch = batch
         self.deadline = deadline
+        self.id = id
     }
 
     /// Before the call is given away.

@@ -141,17 +141,16 @@ public final class Pool: Sendable {
 
     private func run(_ batch: Batch, _ deadline: Duration?, _ callSite: CallSite) async throws(PostgresError) -> [Rows]
     {
-        let call = Call(batch, by: Deadline(in: deadline ?? settings.defaultDeadline))
-        let id = newWaiterID()
+        let call = Call(batch, by: Deadline(in: deadline ?? settings.defaultDeadline), id: newWaiterID())
         let outcome = await withTaskCancellationHandler {
             await withUnsafeContinuation { caller in
                 call.answer(to: caller)
-                dispatch(call, id)
+                dispatch(call)
             }
         } onCancel: {
             // First the mark, then the search: `dispatch` looks at the mark before it puts the call in the queue.
             call.cancel()
-            state.withLock { $0.withdraw(id: id) }?.fail(Self.cancelled)
+            state.withLock { $0.withdraw(id: call.id) }?.fail(Self.cancelled)
         }
         do throws(PostgresError) {
             return try outcome.get()
@@ -164,9 +163,9 @@ public final class Pool: Sendable {
 
     /// Gives the call to a connection's thread, or puts it in the queue, from which a thread takes it that is done
     /// with another.
-    private func dispatch(_ call: Call, _ id: UInt64) {
+    private func dispatch(_ call: Call) {
         let turn = min(Deadline(in: settings.leaseTimeout), call.deadline)
-        let lease: State.Lease? = join(.call(call), id, until: turn, unless: { call.isCancelled })
+        let lease: State.Lease? = join(.call(call), call.id, until: turn, unless: { call.isCancelled })
         switch lease {
         case .take(let connection): connection.serve(call, for: self)
         case .connect: connect(for: call)
@@ -188,7 +187,7 @@ public final class Pool: Sendable {
     /// The connection turned out to be dead before the call was sent: another one takes it.
     func dispatchAgain(_ call: Call, after connection: Connection) {
         checkIn(connection)
-        dispatch(call, newWaiterID())
+        dispatch(call)
     }
 
     private func connect(for call: Call) {
@@ -313,33 +312,6 @@ public final class Pool: Sendable {
     private static let cancelled = PostgresError(.cancelled, message: "cancelled while waiting for a connection")
 
     // MARK: Connecting
-
-    /// While the server is away, callers fail at once with the last reason, and only now and then one tries again.
-    private struct BackOff {
-        private var failures = 0
-        private var reason: PostgresError?
-        private var nextTry = ContinuousClock.now
-
-        private var pause: Duration { .milliseconds(25 << min(failures, 5)) }
-
-        mutating func throwIfTooEarly() throws(PostgresError) {
-            guard let reason else { return }
-            guard ContinuousClock.now >= nextTry else { throw reason }
-            // This caller tries; those that come while it does are still too early.
-            nextTry = .now + pause
-        }
-
-        mutating func failed(_ error: PostgresError) {
-            reason = error
-            nextTry = .now + pause
-            failures += 1
-        }
-
-        mutating func succeeded() {
-            failures = 0
-            reason = nil
-        }
-    }
 
     private func throwIfTooEarlyToConnect() throws(PostgresError) {
         try backOff.withLock { backOff throws(PostgresError) in try backOff.throwIfTooEarly() }

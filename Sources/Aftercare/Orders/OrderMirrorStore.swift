@@ -30,8 +30,8 @@ enum OrderMirrorStore {
         transaction.add(stub(externalID, tenant: tenant, store: store, now: now))
         let rows = try await transaction.query(
             lock(externalID, tenant: tenant, store: store),
-            lines(externalID, tenant: tenant, store: store),
-            shipments(externalID, tenant: tenant, store: store),
+            OrderStore.lines(externalID: externalID, store: store, tenant: tenant),
+            OrderStore.shipments(externalID: externalID, store: store, tenant: tenant),
             reports(externalID, tenant: tenant, store: store),
             facts(externalID, tenant: tenant, store: store),
             RefundStore.refunds(ofOrder: externalID, tenant: tenant, store: store),
@@ -90,32 +90,6 @@ enum OrderMirrorStore {
           FROM orders
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND external_id = \(externalID)
            FOR UPDATE
-        """
-    }
-
-    private static func lines(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
-        """
-        SELECT external_id, title, sku, quantity, unit_price
-          FROM order_lines
-         WHERE tenant_id = \(tenant.uuid)
-           AND order_id = (SELECT id FROM orders
-                            WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
-                              AND external_id = \(externalID))
-         ORDER BY position
-        """
-    }
-
-    private static func shipments(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
-        """
-        SELECT \(unsafe: OrderStore.shipmentColumns)
-          FROM shipments
-          LEFT JOIN tracking_events
-            ON tracking_events.tenant_id = \(tenant.uuid) AND tracking_events.shipment_id = shipments.id
-         WHERE shipments.tenant_id = \(tenant.uuid)
-           AND order_id = (SELECT id FROM orders
-                            WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
-                              AND external_id = \(externalID))
-         ORDER BY shipments.id, happened_at, tracking_events.external_id
         """
     }
 
