@@ -25,7 +25,8 @@ struct KillTests {
     }
 
     private let kills = setting("AFTERCARE_TEST_KILLS", 25)
-    private let orders = setting("AFTERCARE_TEST_ORDERS", 160)
+    /// So many that even with every connection busy at every kill no more than 5 % of the mails can be in doubt.
+    private let orders = setting("AFTERCARE_TEST_ORDERS", 256)
 
     /// Where the program kills itself: mostly around the mail, which is where it can go wrong for a customer.
     private static let ends = [
