@@ -49,11 +49,15 @@ public struct Row: Sendable {
     let index: Int32
 
     /// The field of the column called `name`: `let id: UUID = try row("id")`.
+    ///
+    /// The name is the program's own, and libpq takes it as it stands in there, without a copy.
     public func callAsFunction<Value: PostgresDecodable>(
-        _ name: String,
+        _ name: StaticString,
         as _: Value.Type = Value.self
     ) throws(PostgresError) -> Value {
-        let column = PQfnumber(storage.result, name)
+        let column = name.withUTF8Buffer { name in
+            name.withMemoryRebound(to: CChar.self) { PQfnumber(storage.result, $0.baseAddress) }
+        }
         guard column >= 0 else { throw .decoding("the answer has no column \"\(name)\"") }
         return try decode(column)
     }

@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2154
-# The API: reading one order over HTTP, and what the server that does so needs. Sourced by run, which sets the variables.
+# The API: reading one row, and one whole order, over HTTP, and what the server that does so needs. Sourced by run, which sets the variables.
 
 http() {
     start_development
@@ -9,23 +9,30 @@ http() {
     wait_for "$port" /health/ready
     start_server "$programs/AftercareBench" bare-http --url "$application" --tenant "$tenant" --key "$key" \
         --port "$bare_port"
-    wait_for "$bare_port" "/orders/$first_order"
-    local figures=(http_pgbench http_bare http_ours http_start)
+    wait_for "$bare_port" "/orders/$first_id"
+    local figures=(row_pgbench row_bare row_ours order_pgbench order_bare order_ours http_start)
     if $with_peers && [[ -r $peers/fastapi_orders.py ]]; then
         start_fastapi
-        figures+=(http_fastapi)
+        # Beside what it is compared with.
+        figures=(fastapi "${figures[@]}")
     fi
     interleave "${figures[@]}"
-    title 'API: GET /v1/orders/{order_id}, wrk with 32 connections'
-    figure http_pgbench 'pgbench with the same SQL, a round trip for each of 8 commands' 'tx/s'
-    figure http_bare 'bare Hummingbird route with the same SQL' 'requests/s'
-    figure http_fastapi 'FastAPI, asyncpg, uvicorn with 2 workers' 'requests/s'
-    figure http_ours 'aftercare serve' 'requests/s'
-    ratio http_ours http_pgbench 'ours / pgbench' '>= 0.22'
-    ratio http_ours http_bare 'ours / bare route' '>= 0.8'
-    ratio http_ours http_fastapi 'ours / FastAPI' '>= 4'
+    title 'API: GET of one row, /v1/stores/{store_id}, wrk with 32 connections'
+    figure row_pgbench 'pgbench with the same SQL, a round trip for each of 5 commands' 'tx/s'
+    figure row_bare 'bare Hummingbird route with the same SQL' 'requests/s'
+    figure fastapi 'FastAPI, asyncpg, uvicorn with 2 workers: one row, no credential' 'requests/s'
+    figure row_ours 'aftercare serve' 'requests/s'
+    ratio row_ours row_pgbench 'ours / pgbench' '>= 0.22'
+    ratio row_ours row_bare 'ours / bare route' '>= 0.8'
+    ratio row_ours fastapi 'ours / FastAPI' '>= 4'
     figure http_memory 'memory of aftercare serve under that load (VmRSS)' 'MiB' '<= 64'
     figure http_start 'aftercare serve, from start to first 200' 'ms' '<= 500'
+    title 'API: GET of a whole order, /v1/orders/{order_id}: it, its lines, shipments and refunds'
+    figure order_pgbench 'pgbench with the same SQL, a round trip for each of 8 commands' 'tx/s'
+    figure order_bare 'bare Hummingbird route with the same SQL' 'requests/s'
+    figure order_ours 'aftercare serve' 'requests/s'
+    ratio order_ours order_pgbench 'ours / pgbench' '>= 0.22'
+    ratio order_ours order_bare 'ours / bare route' '>= 0.8'
 }
 
 # Its PostgreSQL, migrated, with a demo tenant and an API key, is what every server here uses; nothing is asked of it.
@@ -43,9 +50,9 @@ start_development() {
     token=$(setting api_key)
     IFS='|' read -r tenant store key <<<"$(sql -d "$superuser" -c '
         SELECT stores.tenant_id, stores.id, api_keys.id FROM stores JOIN api_keys USING (tenant_id) LIMIT 1')"
-    sql -d "$superuser" -v tenant="$tenant" -v store="$store" -f "$bench/http-orders.sql"
-    first_order=01900000-0000-7000-8000-000000000001
-    sed "s/TENANT/$tenant/" "$bench/http.sql" >"$scratch/http.sql"
+    sql -d "$superuser" -v tenant="$tenant" -v store="$store" -f "$bench/http-rows.sql"
+    first_id=01900000-0000-7000-8000-000000000001
+    for script in http-row http-order; do sed "s/TENANT/$tenant/" "$bench/$script.sql" >"$scratch/$script.sql"; done
 }
 
 # dev.json has one member a line.
@@ -115,25 +122,32 @@ load() {
     sed -nE 's|^Requests/sec: *([0-9.]+).*|\1|p' "$scratch/wrk"
 }
 
-measure_http_pgbench() {
-    pgbench -T "$seconds" -f "$scratch/http.sql" -D "tenant=$tenant" -D "key=$key" "$application"
-    record http_pgbench "$(per_second "$scratch/pgbench")"
+# read_with_pgbench SCRIPT FIGURE
+read_with_pgbench() {
+    pgbench -T "$seconds" -f "$scratch/$1.sql" -D "tenant=$tenant" -D "key=$key" "$application"
+    record "$2" "$(per_second "$scratch/pgbench")"
 }
 
-measure_http_bare() { record http_bare "$(load "$bare_port" "$bench/order.lua" uuid)"; }
+measure_row_pgbench() { read_with_pgbench http-row row_pgbench; }
+measure_order_pgbench() { read_with_pgbench http-order order_pgbench; }
 
-measure_http_ours() {
+measure_row_bare() { record row_bare "$(load "$bare_port" "$bench/read.lua" /stores/)"; }
+measure_order_bare() { record order_bare "$(load "$bare_port" "$bench/read.lua" /orders/)"; }
+
+measure_row_ours() { record row_ours "$(load "$port" "$bench/read.lua" /v1/stores/sto_ "$token")"; }
+
+measure_order_ours() {
     local watch
     # At the end of the load, when there is most of it.
     (sleep "$(awk -v seconds="$seconds" 'BEGIN { print seconds - 0.3 }')" &&
         awk '/^VmRSS/ { print $2 / 1024 }' "/proc/$serve/status" >"$scratch/memory") &
     watch=$!
-    record http_ours "$(load "$port" "$bench/order.lua" typeid "$token")"
+    record order_ours "$(load "$port" "$bench/read.lua" /v1/orders/ord_ "$token")"
     wait "$watch"
     record http_memory "$(<"$scratch/memory")"
 }
 
-measure_http_fastapi() { record http_fastapi "$(load "$fastapi_port" "$peers/get.lua" /orders/)"; }
+measure_fastapi() { record fastapi "$(load "$fastapi_port" "$peers/get.lua" /orders/)"; }
 
 measure_http_start() {
     local began new_port

@@ -30,10 +30,11 @@ enum AccessStore {
         guard let row = rows.first else { return nil }
         switch credential.subject {
         case .apiKey(let key, let store):
-            let (hash, expiresAt, revokedAt, scopes) = try row.decode((Bytea, Instant?, Instant?, [String]).self)
-            guard credential.matches(hash.bytes), isValid(expiresAt, revokedAt, now) else { return nil }
+            guard credential.matches(try row("secret_hash", as: Bytea.self).bytes),
+                isValid(try row("expires_at"), try row("revoked_at"), now)
+            else { return nil }
             // A scope this version does not know grants nothing.
-            let known = Set(scopes.compactMap(Scope.init(name:)))
+            let known = Set(try row("scopes", as: [String].self).compactMap(Scope.init(name:)))
             return Principal(tenant: credential.tenant, store: store, identity: .apiKey(key), scopes: known)
         case .session(let session):
             let (hash, expiresAt, revokedAt, user, role, disabledAt, _) = try row.decode(

@@ -3,6 +3,7 @@ import Hummingbird
 import Logging
 import Metrics
 import NIOCore
+import Synchronization
 
 /// The request as it reaches us, before anything of ours looked at it.
 struct RequestSource: RequestContext {
@@ -23,6 +24,11 @@ struct Envelope: RouterMiddleware {
 
     let routes: [Route]
     let logger: Logger
+    private let timers = RequestTimers()
+
+    init(routes: [Route], logger: Logger) {
+        (self.routes, self.logger) = (routes, logger)
+    }
 
     func handle(
         _ request: Request,
@@ -45,13 +51,12 @@ struct Envelope: RouterMiddleware {
         response.headers[.cacheControl] = response.headers[.eTag] == nil ? "private, no-store" : "private, no-cache"
         response.headers[.vary] = "Authorization"
         response.headers[.xContentTypeOptions] = "nosniff"
-        let route = context.endpointPath ?? "none"
-        Timer(
-            label: "http_request_duration",
-            dimensions: [("method", request.method.rawValue), ("route", route), ("status", "\(response.status.code)")]
-        ).recordNanoseconds(started.duration(to: .now).nanoseconds)
+        let route = context.endpointPath ?? Self.noRoute
+        timers.timer(request.method, route, response.status).recordNanoseconds(started.duration(to: .now).nanoseconds)
         return response
     }
+
+    fileprivate static let noRoute = "none"
 
     private static func requestID(_ header: String?) -> String {
         if let header, (8...128).contains(header.utf8.count), header.utf8.allSatisfy(isAllowed) { return header }
@@ -86,6 +91,31 @@ struct Envelope: RouterMiddleware {
         var problem = Problem(.methodNotAllowed, "It has \(methods.joined(separator: ", ")).")
         problem.headers[.allow] = methods.joined(separator: ", ")
         return problem
+    }
+}
+
+/// The timer of each route, method and status, found once: by its labels takes longer than what it records.
+private final class RequestTimers: Sendable {
+    private struct Key: Hashable {
+        let route: String
+        let method: String
+        let status: Int
+    }
+
+    private let known = Mutex<[Key: Timer]>([:])
+
+    func timer(_ method: HTTPRequest.Method, _ route: String, _ status: HTTPResponse.Status) -> Timer {
+        let key = Key(route: route, method: method.rawValue, status: status.code)
+        return known.withLock { known in
+            if let timer = known[key] { return timer }
+            let timer = Timer(
+                label: "http_request_duration",
+                dimensions: [("method", key.method), ("route", route), ("status", "\(status.code)")]
+            )
+            // What is no route has any method that a client thinks of.
+            if route != Envelope.noRoute { known[key] = timer }
+            return timer
+        }
     }
 }
 

@@ -11,9 +11,13 @@ final class RateLimits: Sendable {
         let name: String
         let quota: Int
         let window: Duration
-
         /// `"key";q=600;w=60`, as RateLimit-Policy states it.
-        var header: String { "\"\(name)\";q=\(quota);w=\(window.components.seconds)" }
+        let header: String
+
+        init(name: String, quota: Int, window: Duration) {
+            (self.name, self.quota, self.window) = (name, quota, window)
+            header = "\"\(name)\";q=\(quota);w=\(window.components.seconds)"
+        }
     }
 
     /// How a bucket stands: what is left, and in how many seconds it is full again.

@@ -158,10 +158,11 @@ struct Server: Sendable {
     }
 
     private func bearerToken(_ request: Request) -> Substring? {
-        guard let header = request.headers[.authorization], header.count > 7,
-            header.prefix(7).lowercased() == "bearer "
-        else { return nil }
-        return header.dropFirst(7).trimmingSpaces
+        guard let header = request.headers[.authorization]?[...] else { return nil }
+        let scheme = header.utf8.prefix(7)
+        // No byte but a letter's becomes a letter so.
+        guard scheme.elementsEqual("bearer ".utf8, by: { $0 == $1 || $0 | 0x20 == $1 }) else { return nil }
+        return header[scheme.endIndex...].trimmingSpaces
     }
 
     private func address(of request: Request, _ context: RequestSource) -> String {
@@ -240,7 +241,13 @@ extension Response {
 extension HTTPFields {
     fileprivate mutating func state(_ standings: [RateLimits.Standing]) {
         guard !standings.isEmpty else { return }
-        self[.rateLimitPolicy] = standings.map(\.policy.header).joined(separator: ", ")
-        self[.rateLimit] = standings.map(\.header).joined(separator: ", ")
+        var (policies, states) = ("", "")
+        for standing in standings {
+            if !policies.isEmpty { (policies, states) = (policies + ", ", states + ", ") }
+            policies += standing.policy.header
+            states += standing.header
+        }
+        self[.rateLimitPolicy] = policies
+        self[.rateLimit] = states
     }
 }

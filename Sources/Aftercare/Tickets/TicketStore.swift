@@ -176,7 +176,7 @@ enum TicketStore {
         )
     }
 
-    private static func id<Kind>(_ row: Row, _ column: String) throws -> ID<Kind>? {
+    private static func id<Kind>(_ row: Row, _ column: StaticString) throws -> ID<Kind>? {
         let uuid: UUID? = try row(column)
         return uuid.map { ID($0) }
     }

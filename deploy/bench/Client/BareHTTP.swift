@@ -6,8 +6,8 @@ import NIOCore
 import Postgres
 import Time
 
-/// `GET /orders/{id}` with nothing around it: the same statements as `GET /v1/orders/{order_id}`, the credential's
-/// look-up among them, and the same rows as JSON; but no token is taken apart or checked, nothing is limited, logged
+/// `GET /stores/{id}` and `GET /orders/{id}` with nothing around them: the same statements as the product's, the
+/// credential's look-up among them, and the same rows as JSON; but no token is taken apart or checked, nothing is limited, logged
 /// or counted, and the answer has no headers of ours. What the product's envelope costs is measured against it.
 func serveBareHTTP(_ options: Options) async throws {
     func id(_ name: String) throws -> UUID {
@@ -22,25 +22,30 @@ func serveBareHTTP(_ options: Options) async throws {
         )
     )
     let router = Router()
+    router.get("/stores/{id}") { _, context in
+        let store = try context.parameters.require("id", as: UUID.self)
+        let answers = try await pool.transaction(
+            [LocalSetting("app.tenant", tenant)],
+            Statements.credential(key, tenant),
+            Statements.store(store, tenant)
+        )
+        guard let key = answers[0].first, let row = answers[1].first else { throw HTTPError(.notFound) }
+        _ = try key.decode((Bytea, Instant?, Instant?, [String]).self)
+        return try json { object in try write(row, to: &object) }
+    }
     router.get("/orders/{id}") { _, context in
         let order = try context.parameters.require("id", as: UUID.self)
         let answers = try await pool.transaction(
             [LocalSetting("app.tenant", tenant)],
-            OrderStatements.credential(key, tenant),
-            OrderStatements.order(order, tenant),
-            OrderStatements.lines(order, tenant),
-            OrderStatements.shipments(order, tenant),
-            OrderStatements.refunds(order, tenant)
+            Statements.credential(key, tenant),
+            Statements.order(order, tenant),
+            Statements.lines(order, tenant),
+            Statements.shipments(order, tenant),
+            Statements.refunds(order, tenant)
         )
         guard let key = answers[0].first, let row = answers[1].first else { throw HTTPError(.notFound) }
         _ = try key.decode((Bytea, Instant?, Instant?, [String]).self)
-        var writer = JSONWriter()
-        try writer.object { object in try write(row, answers[2], to: &object) }
-        return Response(
-            status: .ok,
-            headers: [.contentType: "application/json"],
-            body: .init(byteBuffer: ByteBuffer(bytes: writer.bytes))
-        )
+        return try json { object in try write(row, answers[2], to: &object) }
     }
     let application = Application(
         router: router,
@@ -50,20 +55,39 @@ func serveBareHTTP(_ options: Options) async throws {
     try await application.runService()
 }
 
+private func json(_ body: (inout JSONObjectWriter) throws -> Void) rethrows -> Response {
+    var writer = JSONWriter()
+    try writer.object { object in try body(&object) }
+    return Response(
+        status: .ok,
+        headers: [.contentType: "application/json"],
+        body: .init(byteBuffer: ByteBuffer(bytes: writer.bytes))
+    )
+}
+
 private let quiet: Logger = {
     var logger = Logger(label: "bench")
     logger.logLevel = .error
     return logger
 }()
 
-/// As in Access/AccessStore and Orders/OrderStore; http.sql has them for pgbench.
-private enum OrderStatements {
+/// As in Access/AccessStore, Tenants/TenantStore and Orders/OrderStore; the `http-*.sql` have them for pgbench.
+private enum Statements {
     static func credential(_ key: UUID, _ tenant: UUID) -> SQL {
         """
         SELECT secret_hash, expires_at, revoked_at, scopes
           FROM api_keys
          WHERE tenant_id = \(tenant) AND id = \(key)
            AND store_id IS NOT DISTINCT FROM \(UUID?.none)
+        """
+    }
+
+    static func store(_ id: UUID, _ tenant: UUID) -> SQL {
+        """
+        SELECT tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from, escalation_email,
+               version, created_at, updated_at
+          FROM stores
+         WHERE tenant_id = \(tenant) AND id = \(id)
         """
     }
 
@@ -118,6 +142,31 @@ private enum OrderStatements {
          ORDER BY refund.recorded_at, refund.id, payment.started_at, payment.external_id
         """
     }
+}
+
+private func write(_ store: Row, to object: inout JSONObjectWriter) throws {
+    let (
+        _, id, name, platform, zone, currency, locale, mode, testClock, from, escalation, version, createdAt, updatedAt
+    ) =
+        try store.decode(
+            (
+                UUID, UUID, String, String, String, String, String, String, Instant?, String?, String?, Int64, Instant,
+                Instant
+            ).self
+        )
+    object.member("id", id.uuidString)
+    object.member("name", name)
+    object.member("platform", platform)
+    object.member("time_zone", zone)
+    object.member("currency", currency)
+    object.member("locale", locale)
+    object.member("mode", mode)
+    object.member("test_clock", testClock?.rfc3339)
+    object.member("mail_from", from)
+    object.member("escalation_email", escalation)
+    object.member("version", version)
+    object.member("created_at", createdAt.rfc3339)
+    object.member("updated_at", updatedAt.rfc3339)
 }
 
 private func write(_ order: Row, _ lines: Rows, to object: inout JSONObjectWriter) throws {

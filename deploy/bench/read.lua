@@ -1,5 +1,6 @@
--- Random orders of http.sql for wrk:  … -- KIND TOKEN
--- KIND is typeid (the product: /v1/orders/ord_…, with the API key TOKEN) or uuid (the bare route: /orders/…).
+-- Random rows of http-rows.sql for wrk:  … -- PATH [TOKEN]
+-- The row's UUID goes behind PATH (the bare routes: /orders/), or with an API key TOKEN its TypeID's digits (the
+-- product: /v1/orders/ord_).
 local digits = "0123456789abcdefghjkmnpqrstvwxyz"
 
 -- 26 base32 digits for a UUID's 128 bits, 2 zero bits in front.
@@ -20,12 +21,12 @@ local requests = {}
 
 function init(args)
   math.randomseed(os.time())
+  local path, token = args[1], args[2]
   local headers = {}
-  if args[1] == "typeid" then headers["Authorization"] = "Bearer " .. args[2] end
+  if token then headers["Authorization"] = "Bearer " .. token end
   for number = 1, 10000 do
     local uuid = string.format("01900000-0000-7000-8000-%012x", number)
-    local path = args[1] == "typeid" and "/v1/orders/ord_" .. typeid(uuid) or "/orders/" .. uuid
-    requests[number] = wrk.format("GET", path, headers)
+    requests[number] = wrk.format("GET", path .. (token and typeid(uuid) or uuid), headers)
   end
 end
 
