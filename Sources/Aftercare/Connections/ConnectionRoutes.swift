@@ -44,10 +44,11 @@ struct ConnectionRoutes {
         let secret: Secret<[UInt8]>
 
         init(_ body: inout FieldReader) throws(FieldErrors) {
-            (store, provider, account, secret) = try body.finish(
+            let provider = body.required("provider", .choice(Connection.Provider.self))
+            (store, self.provider, account, secret) = try body.finish(
                 body.required("store_id", .id()),
-                body.required("provider", .choice()),
-                body.required("account", .shopDomain),
+                provider,
+                body.required("account", .account(at: provider)),
                 body.required("secret", .webhookSecret)
             )
         }
@@ -197,8 +198,10 @@ struct ConnectionRoutes {
 }
 
 extension FieldRule<String> {
-    fileprivate static var shopDomain: Self {
-        .parsed("a shop's domain such as demo.myshopify.com", length: 1...255) { Connection.shopDomain($0) }
+    /// Any text where the provider is wrong: what an account has to look like is not known then.
+    fileprivate static func account(at provider: Connection.Provider?) -> Self {
+        guard let provider else { return .string(1...255) }
+        return .parsed(provider.accountFormat, length: 1...255) { provider.account($0) }
     }
 }
 
