@@ -1,9 +1,14 @@
 import FoundationEssentials
+import Observability
 import Time
 
 /// A store's account at a provider that tells us about its orders.
 struct Connection: Sendable {
-    enum Provider: String, CaseIterable, Sendable { case shopify }
+    enum Provider: String, CaseIterable, Sendable {
+        case shopify
+        case wooCommerce = "woocommerce"
+    }
+
     enum State: String, CaseIterable, Sendable { case active, disabled }
 
     /// Why it is disabled.
@@ -81,6 +86,12 @@ struct Connection: Sendable {
     /// Where the webhook secret is kept, sealed.
     static func place(of id: ConnectionID, tenant: TenantID) -> MasterKey.Place {
         MasterKey.Place(tenant: tenant.uuid, column: "connections.secret", row: id.uuid)
+    }
+
+    /// A secret of our own: 40 letters and digits, which no shop's program reads as anything else.
+    static func newSecret() -> Secret<[UInt8]> {
+        let characters = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+        return Secret((0..<40).map { _ in characters[Int.random(in: characters.indices)] })
     }
 
     /// Secrets as providers make them: 8 to 255 visible ASCII characters.

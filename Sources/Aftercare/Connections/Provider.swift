@@ -10,6 +10,7 @@ extension Connection.Provider {
     func account(_ text: String) -> String? {
         switch self {
         case .shopify: Shopify.shopDomain(text)
+        case .wooCommerce: WooCommerce.siteURL(text)
         }
     }
 
@@ -17,6 +18,17 @@ extension Connection.Provider {
     var accountFormat: String {
         switch self {
         case .shopify: "a shop's domain such as demo.myshopify.com"
+        case .wooCommerce: "a shop's address such as https://shop.example"
+        }
+    }
+
+    /// Whether we make the webhook secret, to be set at the provider, or the provider does.
+    var secretIsOurs: Bool {
+        switch self {
+        case .shopify: false
+        // One that a person types is guessed too easily, and the shop's default is made of a user's name; some
+        // characters are signed with otherwise than they are shown.
+        case .wooCommerce: true
         }
     }
 
@@ -26,18 +38,21 @@ extension Connection.Provider {
     func isPing(_ fields: HTTPFields, body: [UInt8]) -> Bool {
         switch self {
         case .shopify: false
+        case .wooCommerce: WooCommerce.isPing(fields, body: body)
         }
     }
 
     func isSigned(_ fields: HTTPFields, body: [UInt8], secrets: [Secret<[UInt8]>]) -> Bool {
         switch self {
         case .shopify: BodySignature.isValid(base64: fields.shopify("hmac-sha256"), of: body, secrets: secrets)
+        case .wooCommerce: BodySignature.isValid(base64: fields.wooCommerce("signature"), of: body, secrets: secrets)
         }
     }
 
     func headers(_ fields: HTTPFields) -> InboundEvent.Headers {
         switch self {
         case .shopify: .shopify(fields)
+        case .wooCommerce: .wooCommerce(fields)
         }
     }
 
@@ -45,6 +60,7 @@ extension Connection.Provider {
     func fingerprint(of headers: InboundEvent.Headers, body: [UInt8]) -> [UInt8] {
         switch self {
         case .shopify: headers.fingerprint(of: body)
+        case .wooCommerce: WooCommerce.fingerprint(of: headers, body: body)
         }
     }
 
@@ -52,8 +68,10 @@ extension Connection.Provider {
 
     /// Reads a webhook. Pure.
     func understand(_ event: InboundEvent, body: [UInt8]) throws(Poison) -> Understanding {
-        switch self {
-        case .shopify: try Shopify.understand(topic: event.headers.topic, body: body, receivedAt: event.receivedAt)
+        let (topic, receivedAt) = (event.headers.topic, event.receivedAt)
+        return switch self {
+        case .shopify: try Shopify.understand(topic: topic, body: body, receivedAt: receivedAt)
+        case .wooCommerce: try WooCommerce.understand(topic: topic, body: body, receivedAt: receivedAt)
         }
     }
 }

@@ -19,6 +19,12 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     case returnsNotMirrored = "returns_not_mirrored"
     case disputesNotMirrored = "disputes_not_mirrored"
     case customersNotMirrored = "customers_not_mirrored"
+    case couponsNotMirrored = "coupons_not_mirrored"
+    case productsNotMirrored = "products_not_mirrored"
+    /// A hook of the shop's program, of which nobody here knows what it means.
+    case actionsNotMirrored = "actions_not_mirrored"
+    /// Begun in the shop, and placed by nobody so far.
+    case draftOrder = "draft_order"
     case shopNotMirrored = "shop_not_mirrored"
     case privacyRequestsByHand = "privacy_requests_by_hand"
     /// It would have changed the mirror. Replay it once the connection is in use again.
