@@ -42,6 +42,8 @@ import Time
         #expect(try WooOrder.state(finer).refunds["801"]?.amount == nil)
         // Of nothing but a restock: no money goes back.
         #expect(try WooOrder.state(Self.body(1, WooOrder.refund(801, "0.00"))).values.financial == .paid)
+        let free = Self.body(1, WooOrder.refund(801, "0.00")).with("total", "0.00")
+        #expect(try WooOrder.state(free).values.financial == .paid)
     }
 
     // domain.md 5, Ingest 10 and case 12.
@@ -70,9 +72,13 @@ import Time
     }
 
     @Test func `a body that does not list refunds takes none back`() throws {
-        let silent = WooOrder.body(727, minute: 9, ("refunds", nil))
-        let state = try WooOrder.state(Self.body(5, WooOrder.refund(801, "10.00")), silent)
-        #expect(state.refunds["801"]?.state == .recordedUnverified)
+        let listed = Self.body(5, WooOrder.refund(801, "10.00"))
+        for minute in [5, 9] {
+            let silent = WooOrder.body(727, minute: minute, ("status", "completed"), ("refunds", nil))
+            let state = try WooOrder.state(listed, silent)
+            #expect(state.refunds["801"]?.state == .recordedUnverified)
+            #expect(try WooOrder.state(silent, listed) == state)
+        }
     }
 
     // MARK: Any order, any number of times

@@ -69,7 +69,7 @@ enum WooCommerceOrder {
     ]
 
     /// Of two bodies of one instant the one with fewer refunds is the newer: making a refund gives the order a new
-    /// time, taking one back does not. Otherwise the hash decides.
+    /// time, taking one back does not. One that does not list them is the oldest. Otherwise the hash decides.
     private static func stamp(
         _ body: BodyReader,
         refunds: [WooCommerceRefund]?,
@@ -78,7 +78,7 @@ enum WooCommerceOrder {
         var read = JSONObject()
         for name in members { read[name] = body.object[name] }
         read["parcels"] = .array(parcels.map(\.json))
-        let missing = UInt8(255 - min(refunds?.count ?? 0, 255))
+        let missing = refunds.map { 255 - UInt8(clamping: $0.count) } ?? 0
         return Stamp(
             at: try body.gmt("date_modified_gmt"),
             hash: [missing] + SHA256.hash(data: JSON.object(read).canonicalBytes)

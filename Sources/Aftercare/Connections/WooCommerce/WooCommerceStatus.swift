@@ -24,7 +24,8 @@ struct WooCommerceStatus: Hashable, Sendable {
 
         static func amount(_ sum: Money?, of total: Money?) -> Self {
             guard let sum, let total, sum.currency == total.currency else { return .unknown }
-            return sum.amount >= total.amount ? .all : sum.amount > 0 ? .part : .nothing
+            // Nothing is what a restock gives back, also of an order that cost nothing.
+            return sum.amount <= 0 ? .nothing : sum.amount < total.amount ? .part : .all
         }
     }
 
