@@ -97,6 +97,9 @@ extension Question {
         if workflow.definition.trigger == .delivered, facts.parcel(trigger.episode)?.isDelivered != true {
             return .notDelivered
         }
+        if workflow.definition.trigger.isAboutRefund, facts.refund(trigger.episode)?.state == .recordedUnverified {
+            return .refundUnverified
+        }
         if workflow.definition.trigger.isAboutRefund, facts.refund(trigger.episode)?.amount == nil {
             return .noRefundAmount
         }

@@ -60,6 +60,9 @@ enum DeclineReason: String, CaseIterable, Sendable {
     case superseded
     /// The shop told of no payment for the refund, or not of one sum: it cannot be said how much comes back.
     case noRefundAmount = "no_refund_amount"
+    /// The shop never tells whether the refund's money has moved: neither that it is on its way nor that it is late can
+    /// be said.
+    case refundUnverified = "refund_unverified"
     case alreadyScheduled = "already_scheduled"
     case alreadySent = "already_sent"
     case expired

@@ -19,7 +19,7 @@ struct Workflow: Hashable, Sendable {
         /// Whether a notice about this would tell of a state the refund has left behind.
         func isSuperseded(by state: RefundState) -> Bool {
             switch self {
-            case .refundRecorded: state == .succeeded || state == .failed
+            case .refundRecorded: state == .succeeded || state == .failed || state == .removed
             case .refundSucceeded: state != .succeeded
             case .refundFailed: state != .failed
             case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered: false

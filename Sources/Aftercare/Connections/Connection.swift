@@ -1,9 +1,14 @@
 import FoundationEssentials
+import Observability
 import Time
 
 /// A store's account at a provider that tells us about its orders.
 struct Connection: Sendable {
-    enum Provider: String, CaseIterable, Sendable { case shopify }
+    enum Provider: String, CaseIterable, Sendable {
+        case shopify
+        case wooCommerce = "woocommerce"
+    }
+
     enum State: String, CaseIterable, Sendable { case active, disabled }
 
     /// Why it is disabled.
@@ -83,25 +88,10 @@ struct Connection: Sendable {
         MasterKey.Place(tenant: tenant.uuid, column: "connections.secret", row: id.uuid)
     }
 
-    // MARK: Accounts
-
-    /// A shop's domain as Shopify knows it, in lower case; nil for anything else.
-    static func shopDomain(_ text: String) -> String? {
-        let domain = text.lowercased()
-        let suffix = ".myshopify.com"
-        guard domain.hasSuffix(suffix), (1...255).contains(domain.utf8.count) else { return nil }
-        let name = domain.utf8.dropLast(suffix.utf8.count)
-        guard let first = name.first, let last = name.last, first != UInt8(ascii: "-"), last != UInt8(ascii: "-"),
-            name.count <= 63, name.allSatisfy(isAllowed)
-        else { return nil }
-        return domain
-    }
-
-    private static func isAllowed(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"): true
-        default: false
-        }
+    /// A secret of our own: 40 letters and digits, which no shop's program reads as anything else.
+    static func newSecret() -> Secret<[UInt8]> {
+        let characters = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+        return Secret((0..<40).map { _ in characters[Int.random(in: characters.indices)] })
     }
 
     /// Secrets as providers make them: 8 to 255 visible ASCII characters.

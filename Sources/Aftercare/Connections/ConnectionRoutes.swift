@@ -44,12 +44,23 @@ struct ConnectionRoutes {
         let secret: Secret<[UInt8]>
 
         init(_ body: inout FieldReader) throws(FieldErrors) {
-            (store, provider, account, secret) = try body.finish(
+            let provider = body.required("provider", .choice(Connection.Provider.self))
+            (store, self.provider, account, secret) = try body.finish(
                 body.required("store_id", .id()),
-                body.required("provider", .choice()),
-                body.required("account", .shopDomain),
-                body.required("secret", .webhookSecret)
+                provider,
+                body.required("account", .account(at: provider)),
+                Self.secret(&body, provider)
             )
+        }
+
+        private static func secret(_ body: inout FieldReader, _ provider: Connection.Provider?) -> Secret<[UInt8]>? {
+            guard let provider, provider.secretIsOurs else { return body.required("secret", .webhookSecret) }
+            guard let sent = body.optional("secret", .webhookSecret) else { return nil }
+            guard sent == nil else {
+                body.report("secret", .unknownValue, ConnectionRoutes.secretIsOurs)
+                return nil
+            }
+            return Connection.newSecret()
         }
     }
 
@@ -75,8 +86,11 @@ struct ConnectionRoutes {
                 let stores = try await transaction.query(TenantStore.store(new.store, tenant: principal.tenant))
                 guard !stores[0].isEmpty else { throw Self.unknownStore }
                 transaction.add(ConnectionStore.insert(connection, secret: sealed))
-                return .created(at: "/v1/connections/\(connection.id)", version: connection.version) {
-                    write(connection, to: &$0)
+                return once(showing: new.provider.secretIsOurs ? new.secret : nil) { shown in
+                    .created(at: "/v1/connections/\(connection.id)", version: connection.version) {
+                        $0.member("secret", shown)
+                        write(connection, to: &$0)
+                    }
                 }
             }
         } catch let error as PostgresError where error.constraint == ConnectionStore.uniqueConstraint {
@@ -84,6 +98,15 @@ struct ConnectionRoutes {
         } catch let error as PostgresError where error.constraint == ConnectionStore.storeConstraint {
             throw Self.unknownStore
         }
+    }
+
+    private static let secretIsOurs = "must be absent: we make it, and answer with it"
+
+    /// An answer with a secret, which is not kept for a repetition of the request.
+    private func once(showing secret: Secret<[UInt8]>?, _ answer: (String?) -> Reply) -> Reply {
+        var reply = answer(secret.map { String(decoding: $0.reveal(), as: UTF8.self) })
+        if secret != nil { reply.storedBody = answer(nil).body }
+        return reply
     }
 
     private static let unknownStore = Problem.field("#/store_id", .unknownValue, "is not the id of a store of yours")
@@ -140,16 +163,25 @@ struct ConnectionRoutes {
     }
 
     private struct Rotation {
-        let secret: Secret<[UInt8]>
+        let secret: Secret<[UInt8]>?
         let overlap: Duration
 
         init(_ body: inout FieldReader) throws(FieldErrors) {
             let seconds: Int
             (secret, seconds) = try body.finish(
-                body.required("secret", .webhookSecret),
+                body.optional("secret", .webhookSecret),
                 body.optional("overlap_seconds", .int(0...86_400)).map { $0 ?? 3600 }
             )
             overlap = .seconds(seconds)
+        }
+
+        func secret(at provider: Connection.Provider) throws(Problem) -> Secret<[UInt8]> {
+            switch (provider.secretIsOurs, secret) {
+            case (true, nil): return Connection.newSecret()
+            case (false, let secret?): return secret
+            case (true, _?): throw Problem.field("#/secret", .unknownValue, ConnectionRoutes.secretIsOurs)
+            case (false, nil): throw Problem.field("#/secret", .required, "is required")
+            }
         }
     }
 
@@ -163,7 +195,8 @@ struct ConnectionRoutes {
             try call.checkMatch(version: connection.version)
             let current: Bytea = try row("secret")
             let place = Connection.place(of: id, tenant: principal.tenant)
-            let sealed = try environment.masterKey.seal(rotation.secret.reveal(), for: place)
+            let secret = try rotation.secret(at: connection.provider)
+            let sealed = try environment.masterKey.seal(secret.reveal(), for: place)
             connection.version += 1
             connection.updatedAt = environment.clock.now()
             // A new secret is how a shop is connected again.
@@ -177,7 +210,12 @@ struct ConnectionRoutes {
                     until: connection.updatedAt + rotation.overlap
                 )
             )
-            return .json(version: connection.version) { write(connection, to: &$0) }
+            return once(showing: connection.provider.secretIsOurs ? secret : nil) { shown in
+                .json(version: connection.version) {
+                    $0.member("secret", shown)
+                    write(connection, to: &$0)
+                }
+            }
         }
     }
 
@@ -197,8 +235,10 @@ struct ConnectionRoutes {
 }
 
 extension FieldRule<String> {
-    fileprivate static var shopDomain: Self {
-        .parsed("a shop's domain such as demo.myshopify.com", length: 1...255) { Connection.shopDomain($0) }
+    /// Any text where the provider is wrong: what an account has to look like is not known then.
+    fileprivate static func account(at provider: Connection.Provider?) -> Self {
+        guard let provider else { return .string(1...255) }
+        return .parsed(provider.accountFormat, length: 1...255) { provider.account($0) }
     }
 }
 

@@ -106,6 +106,8 @@ struct OrderState: Hashable, Sendable {
     /// By the source's id.
     var shipments: [String: Shipment] = [:]
     var refunds: [String: Refund] = [:]
+    /// The newest list of all refunds; nil where the source gives none.
+    var refundList: RefundList?
     /// Also those of which it is not known yet which refund they belong to.
     var refundTransactions: [String: RefundTransaction] = [:]
     /// What was raised already.

@@ -7,6 +7,7 @@ struct OrderChange: Hashable, Sendable {
         case shipment(ShipmentStatement)
         case tracking(TrackingEvent, shipment: String)
         case refund(RefundStatement)
+        case refundList(RefundList)
         case refundTransaction(RefundTransactionStatement)
     }
 

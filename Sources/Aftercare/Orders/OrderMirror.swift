@@ -53,6 +53,8 @@ enum OrderMirror {
         case .refund(let statement):
             outcome.state.apply(statement, receivedAt: receivedAt)
             raiseFacts(ofRefund: statement.externalID, in: &outcome)
+        case .refundList(let list):
+            outcome.state.apply(list)
         case .refundTransaction(let statement):
             guard let refund = outcome.state.apply(statement, receivedAt: receivedAt) else { break }
             raiseFacts(ofRefund: refund, in: &outcome)

@@ -51,6 +51,9 @@ extension OrderMirrorStore {
                    lifecycle_status = \(values.lifecycle.rawValue), lifecycle_status_raw = \(values.lifecycleRaw),
                    cancel_reason = \(values.cancelReason), return_status = \(values.returns.rawValue),
                    return_status_raw = \(values.returnsRaw), placed_at = \(values.placedAt),
+                   listed_refunds = \(state.refundList?.refunds.sorted()),
+                   refunds_listed_at = \(state.refundList?.stamp.at),
+                   refunds_listed_hash = \(state.refundList.map { Bytea($0.stamp.hash) }),
                    historical = \(state.isHistorical), source_updated_at = \(state.provenance.newest?.at),
                    source_hash = \(state.provenance.newest.map { Bytea($0.hash) }),
                    source_stamps = \(stamps(state.provenance)), version = \(held.version + 1), updated_at = \(now)

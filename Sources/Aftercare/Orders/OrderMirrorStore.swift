@@ -53,6 +53,7 @@ enum OrderMirrorStore {
         }
         order.state.values.lines = try rows[1].map(OrderStore.decodeLine)
         order.state.provenance = try provenance(row)
+        order.state.refundList = try refundList(row)
         for (_, shipment, externalID) in shipments { order.state.shipments[externalID] = shipment }
         for index in 0..<rows[3].count { try readReport(rows[3][index], into: &order.state.shipments) }
         for (kind, episode) in try rows[4].decode((String, String).self) {
@@ -86,7 +87,8 @@ enum OrderMirrorStore {
 
     private static func lock(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
         """
-        SELECT \(unsafe: OrderStore.columns), source_hash, source_stamps
+        SELECT \(unsafe: OrderStore.columns), source_hash, source_stamps, listed_refunds, refunds_listed_at,
+               refunds_listed_hash
           FROM orders
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND external_id = \(externalID)
            FOR UPDATE
@@ -125,6 +127,12 @@ enum OrderMirrorStore {
         shipments[externalID]?.values.reported = reported
         shipments[externalID]?.values.reportedRaw = raw
         shipments[externalID]?.provenance = try provenance(row)
+    }
+
+    private static func refundList(_ row: Row) throws -> RefundList? {
+        let (refunds, hash): ([String]?, Bytea?) = try (row("listed_refunds"), row("refunds_listed_hash"))
+        guard let refunds, let hash else { return nil }
+        return try RefundList(stamp: Stamp(at: row("refunds_listed_at"), hash: hash.bytes), refunds: Set(refunds))
     }
 
     // MARK: Provenance

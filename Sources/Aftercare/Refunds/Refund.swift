@@ -6,7 +6,11 @@ import Time
 enum RefundState: String, CaseIterable, Sendable {
     /// The shop says that there is a refund, and of no transaction.
     case recorded
+    /// The shop says that there is a refund and how much it is, and never tells whether any of it has moved.
+    case recordedUnverified = "recorded_unverified"
     case pending, succeeded, failed
+    /// The shop has taken it back: it is in none of its lists any more.
+    case removed
     /// A transaction has a status this program does not know.
     case unknown
 }
@@ -37,6 +41,21 @@ struct RefundStatement: Hashable, Sendable {
     /// When the shop recorded it, if it says so.
     var recordedAt: Instant?
     var transactions: [RefundTransactionStatement]
+    var terms: RefundTerms?
+}
+
+/// What a shop says of a refund itself, where it knows of no payment transactions.
+struct RefundTerms: Hashable, Sendable {
+    /// Nil where it cannot be read in whole minor units.
+    var amount: Money?
+    var reason: String?
+}
+
+/// All refunds that an order has, from a source that tells of one taken back by no longer listing it.
+struct RefundList: Hashable, Sendable {
+    let stamp: Stamp
+    /// By the source's id.
+    let refunds: Set<String>
 }
 
 /// What was said of one payment transaction that pays money back.
@@ -92,6 +111,8 @@ struct Refund: Hashable, Sendable {
     var recordedAt: Instant
     /// The newest statement about it.
     var newest: Stamp
+    /// What the shop says of it itself, by the newest statement that did.
+    var terms: RefundTerms?
     private(set) var state = RefundState.recorded
     /// All that is to be paid back; nil where it cannot be said in one sum.
     private(set) var amount: Money?
@@ -104,26 +125,37 @@ struct Refund: Hashable, Sendable {
     }
 
     /// As it is stored.
-    init(recordedAt: Instant, newest: Stamp, state: RefundState, amount: Money?, moved: Money?, movedAt: Instant?) {
+    init(
+        recordedAt: Instant,
+        newest: Stamp,
+        terms: RefundTerms? = nil,
+        state: RefundState,
+        amount: Money?,
+        moved: Money?,
+        movedAt: Instant?
+    ) {
         self.init(recordedAt: recordedAt, newest: newest)
+        self.terms = terms
         (self.state, self.amount, self.moved, self.movedAt) = (state, amount, moved, movedAt)
     }
 
     /// Works out everything that follows from the transactions: the same from the same, whatever came first.
-    mutating func settle(by transactions: [RefundTransaction]) {
+    ///
+    /// - Parameter isRemoved: the shop no longer lists it.
+    mutating func settle(by transactions: [RefundTransaction], isRemoved: Bool) {
         // A try that failed and was tried again counts no more, neither as a failure nor in the sum.
         let counted = transactions.filter { transaction in
             transaction.status != .failed || !transactions.contains { $0.isRetry(of: transaction) }
         }
         let succeeded = counted.filter { $0.status == .succeeded }
-        state = Self.state(counted.map(\.status))
-        amount = Money.sum(counted.map(\.word.amount))
+        state = isRemoved ? .removed : state(by: counted.map(\.status))
+        amount = counted.isEmpty ? terms?.amount : Money.sum(counted.map(\.word.amount))
         moved = amount == nil ? nil : Money.sum(succeeded.map(\.word.amount))
         movedAt = succeeded.compactMap(\.succeededAt).max()
     }
 
-    private static func state(_ statuses: [RefundTransactionStatus]) -> RefundState {
-        if statuses.isEmpty { return .recorded }
+    private func state(by statuses: [RefundTransactionStatus]) -> RefundState {
+        if statuses.isEmpty { return terms == nil ? .recorded : .recordedUnverified }
         // Whatever the rest of it does: a part that was refused needs a person.
         if statuses.contains(.failed) { return .failed }
         if statuses.contains(.unknown) { return .unknown }
@@ -151,6 +183,7 @@ extension OrderRefund: JSONWritable {
             object.member("state", refund.state.rawValue)
             object.member("amount", refund.amount)
             object.member("moved", refund.moved)
+            object.member("reason", refund.terms?.reason)
             object.member("recorded_at", refund.recordedAt)
             object.member("moved_at", refund.movedAt)
             object.member("as_of", asOf)

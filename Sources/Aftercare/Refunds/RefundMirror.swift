@@ -6,6 +6,7 @@ import Time
 /// - of one transaction the best word holds (`RefundTransactionStatement.precedes`);
 /// - a transaction nobody has assigned yet waits in the order until a refund's body lists it;
 /// - a refund's state is worked out anew from all its transactions;
+/// - one that a newer list of all refunds leaves out was taken back;
 /// - what can only become true (recorded, succeeded, failed) is raised from the earliest evidence there ever was.
 extension OrderState {
     mutating func apply(_ statement: RefundStatement, receivedAt: Instant) {
@@ -13,6 +14,7 @@ extension OrderState {
         let recordedAt = statement.recordedAt ?? receivedAt
         var refund = refunds[id] ?? Refund(recordedAt: recordedAt, newest: statement.stamp)
         refund.recordedAt = min(refund.recordedAt, recordedAt)
+        if let terms = statement.terms, refund.terms == nil || refund.newest < statement.stamp { refund.terms = terms }
         refund.newest = max(refund.newest, statement.stamp)
         refunds[id] = refund
         for transaction in statement.transactions {
@@ -23,6 +25,12 @@ extension OrderState {
         }
         markOriginals(of: id, Set(statement.transactions.map(\.externalID)))
         settleRefund(id)
+    }
+
+    mutating func apply(_ list: RefundList) {
+        if let known = refundList, list.stamp < known.stamp { return }
+        refundList = list
+        for id in refunds.keys { settleRefund(id) }
     }
 
     /// - Returns: the refund it belongs to, if that is known.
@@ -62,7 +70,14 @@ extension OrderState {
 
     private mutating func settleRefund(_ id: String) {
         let transactions = transactions(ofRefund: id)
-        refunds[id]?.settle(by: transactions)
+        let isRemoved = isRemoved(id)
+        refunds[id]?.settle(by: transactions, isRemoved: isRemoved)
+    }
+
+    /// Whether all that was ever said of it is older than a list without it.
+    private func isRemoved(_ refund: String) -> Bool {
+        guard let refundList, let newest = refunds[refund]?.newest else { return false }
+        return newest < refundList.stamp && !refundList.refunds.contains(refund)
     }
 
     // MARK: Facts

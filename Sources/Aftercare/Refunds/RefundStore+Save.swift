@@ -26,18 +26,24 @@ extension RefundStore {
         func column<Value>(_ value: (Refund) -> Value) -> [Value] { refunds.map { value($0.refund) } }
         return """
             INSERT INTO refunds (tenant_id, id, store_id, order_id, external_id, state, currency, amount, moved_amount,
-                                 recorded_at, moved_at, source_updated_at, source_hash, created_at, updated_at)
+                                 has_terms, stated_currency, stated_amount, reason, recorded_at, moved_at,
+                                 source_updated_at, source_hash, created_at, updated_at)
                  SELECT \(held.tenant.uuid), id, \(held.store.uuid), \(held.id.uuid), external_id, state, currency,
-                        amount, moved_amount, recorded_at, moved_at, source_updated_at, source_hash, \(now), \(now)
+                        amount, moved_amount, has_terms, stated_currency, stated_amount, reason, recorded_at, moved_at,
+                        source_updated_at, source_hash, \(now), \(now)
                    FROM unnest(\(refunds.map(\.id.uuid)), \(refunds.map(\.externalID)), \(column(\.state.rawValue)),
                                \(column(\.amount?.currency)), \(column(\.amount?.amount)), \(column(\.moved?.amount)),
+                               \(column { $0.terms != nil }), \(column(\.terms?.amount?.currency)),
+                               \(column(\.terms?.amount?.amount)), \(column(\.terms?.reason)),
                                \(column(\.recordedAt)), \(column(\.movedAt)), \(column(\.newest.at)),
                                \(column { Bytea($0.newest.hash) }))
-                        AS refund (id, external_id, state, currency, amount, moved_amount, recorded_at, moved_at,
-                                   source_updated_at, source_hash)
+                        AS refund (id, external_id, state, currency, amount, moved_amount, has_terms, stated_currency,
+                                   stated_amount, reason, recorded_at, moved_at, source_updated_at, source_hash)
             ON CONFLICT (tenant_id, order_id, external_id)
               DO UPDATE SET state = excluded.state, currency = excluded.currency, amount = excluded.amount,
-                            moved_amount = excluded.moved_amount, recorded_at = excluded.recorded_at,
+                            moved_amount = excluded.moved_amount, has_terms = excluded.has_terms,
+                            stated_currency = excluded.stated_currency, stated_amount = excluded.stated_amount,
+                            reason = excluded.reason, recorded_at = excluded.recorded_at,
                             moved_at = excluded.moved_at, source_updated_at = excluded.source_updated_at,
                             source_hash = excluded.source_hash, updated_at = excluded.updated_at
             """

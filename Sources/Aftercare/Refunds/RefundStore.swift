@@ -6,7 +6,8 @@ import Time
 enum RefundStore {
     private static let refundColumns = """
         refund.id, refund.external_id, refund.state, refund.currency, refund.amount, refund.moved_amount,
-        refund.recorded_at, refund.moved_at, refund.source_updated_at, refund.source_hash
+        refund.has_terms, refund.stated_currency, refund.stated_amount, refund.reason, refund.recorded_at,
+        refund.moved_at, refund.source_updated_at, refund.source_hash
         """
 
     private static let paymentColumns = """
@@ -90,9 +91,12 @@ enum RefundStore {
         let (state, hash, currency): (String, Bytea, String?) =
             try (row("state"), row("source_hash"), row("currency"))
         guard let state = RefundState(rawValue: state) else { throw UnreadableRow(table: "refunds") }
+        let hasTerms: Bool = try row("has_terms")
+        let terms = try RefundTerms(amount: money(row("stated_amount"), row("stated_currency")), reason: row("reason"))
         let refund = try Refund(
             recordedAt: row("recorded_at"),
             newest: Stamp(at: row("source_updated_at"), hash: hash.bytes),
+            terms: hasTerms ? terms : nil,
             state: state,
             amount: money(row("amount"), currency),
             moved: money(row("moved_amount"), currency),

@@ -39,7 +39,7 @@ struct ApplyInboundEvent {
         let body = try InboundEventStore.body(row)
         let understanding: Understanding
         do throws(Poison) {
-            understanding = try Self.understand(event, provider, body: body)
+            understanding = try provider.understand(event, body: body)
         } catch {
             try await settle(event, as: .quarantined, error.description, job)
             return .finished
@@ -60,16 +60,6 @@ struct ApplyInboundEvent {
             }
         }
         return .finished
-    }
-
-    private static func understand(
-        _ event: InboundEvent,
-        _ provider: Connection.Provider,
-        body: [UInt8]
-    ) throws(Poison) -> Understanding {
-        switch provider {
-        case .shopify: try Shopify.understand(topic: event.headers.topic, body: body, receivedAt: event.receivedAt)
-        }
     }
 
     private func settle(

@@ -42,4 +42,8 @@ extension InboundEvent.Headers {
         }
         return Array(hasher.finalize())
     }
+    /// A header cut to what anybody would send; the rest is not worth keeping.
+    static func worthKeeping(_ text: String) -> String {
+        String(text.unicodeScalars.filter { $0.value >= 0x20 }.prefix(255))
+    }
 }

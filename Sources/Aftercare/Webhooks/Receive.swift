@@ -28,20 +28,15 @@ struct Receive {
         let now = environment.clock.now()
         guard let row = found[0].first else {
             // Takes as long as the real thing.
-            _ = ShopifySignature.isValid(call.headers.shopify("hmac-sha256"), body: call.body, secrets: [Self.decoy])
+            _ = BodySignature.isValid(Self.decoySignature, of: call.body, secrets: [Self.decoy])
             throw Self.unauthenticated
         }
         let connection = try ConnectionStore.verification(row)
+        let provider = connection.provider
+        if provider.isPing(call.headers, body: call.body) { return Self.kept(as: nil) }
         let secrets = try secrets(of: connection, id, tenant, now: now)
-        let headers: InboundEvent.Headers
-        switch connection.provider {
-        case .shopify:
-            let signature = call.headers.shopify("hmac-sha256")
-            guard ShopifySignature.isValid(signature, body: call.body, secrets: secrets) else {
-                throw Self.unauthenticated
-            }
-            headers = .shopify(call.headers)
-        }
+        guard provider.isSigned(call.headers, body: call.body, secrets: secrets) else { throw Self.unauthenticated }
+        let headers = provider.headers(call.headers)
         let event = InboundEvent(
             id: .new(),
             tenant: tenant,
@@ -56,16 +51,18 @@ struct Receive {
             InboundEventStore.receive(
                 event,
                 body: call.body,
-                fingerprint: headers.fingerprint(of: call.body),
+                fingerprint: provider.fingerprint(of: headers, body: call.body),
                 job: .new()
             )
         )
         environment.failpoint.pass(.webhookStored)
         environment.wakeWorker()
         // The second of them answers; for a repeated delivery with the first one's event.
-        let stored = try rows[1].first.map { InboundEventID(try $0.decode(UUID.self)) } ?? event.id
-        return .json { $0.member("id", stored) }
+        return Self.kept(as: try rows[1].first.map { InboundEventID(try $0.decode(UUID.self)) } ?? event.id)
     }
+
+    /// Nil for what is answered and not kept.
+    private static func kept(as event: InboundEventID?) -> Reply { .json { $0.member("id", event) } }
 
     private func secrets(
         of connection: ConnectionStore.Verification,
@@ -81,32 +78,7 @@ struct Receive {
         return secrets
     }
 
+    private static let decoySignature = Data(repeating: 0, count: 32)
     private static let decoy = Secret(Array("no connection has this secret".utf8))
     private static let unauthenticated = Problem(.unauthenticated, "There is no valid signature of the body.")
-}
-
-extension HTTPFields {
-    /// One of Shopify's headers, by its old name (`X-Shopify-Topic`) or its new one (`Shopify-Topic`).
-    func shopify(_ name: String) -> String? {
-        for prefix in ["x-shopify-", "shopify-"] {
-            guard let field = HTTPField.Name(prefix + name), let value = self[field] else { continue }
-            return value
-        }
-        return nil
-    }
-}
-
-extension InboundEvent.Headers {
-    /// Cut to what anybody would send; the rest is not worth keeping.
-    static func shopify(_ fields: HTTPFields) -> Self {
-        func text(_ name: String) -> String? {
-            fields.shopify(name).map { String($0.unicodeScalars.filter { $0.value >= 0x20 }.prefix(255)) }
-        }
-        return Self(
-            topic: text("topic") ?? "",
-            deliveryID: text("webhook-id"),
-            apiVersion: text("api-version"),
-            triggeredAt: text("triggered-at").flatMap { Instant(rfc3339: $0) }
-        )
-    }
 }

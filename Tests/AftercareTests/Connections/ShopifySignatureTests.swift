@@ -30,7 +30,7 @@ import Time
                 }
             let secret = Self.secret(try #require(vector["secret"]?.stringValue))
             let header = vector["expected"]?.stringValue
-            let isValid = ShopifySignature.isValid(header, body: body, secrets: [secret])
+            let isValid = BodySignature.isValid(base64: header, of: body, secrets: [secret])
             #expect(isValid == vector["valid"]?.boolValue, "\(vector)")
             count += 1
         }
@@ -40,31 +40,31 @@ import Time
     // domain.md 5, Ingest 5.
     @Test(arguments: [nil, "", "=", "AAAA", "not base64!", String(repeating: "A", count: 100_000)])
     func `a missing or malformed signature is none`(_ header: String?) {
-        #expect(!ShopifySignature.isValid(header, body: [1], secrets: [Self.secret("hush-hush")]))
+        #expect(!BodySignature.isValid(base64: header, of: [1], secrets: [Self.secret("hush-hush")]))
     }
 
     @Test func `the secret before counts as long as it is given`() {
         let body = Array("{}".utf8)
         let header = Self.sign(body, "the-old-one")
         let (old, new) = (Self.secret("the-old-one"), Self.secret("the-new-one"))
-        #expect(ShopifySignature.isValid(header, body: body, secrets: [new, old]))
-        #expect(!ShopifySignature.isValid(header, body: body, secrets: [new]))
-        #expect(!ShopifySignature.isValid(header, body: body, secrets: []))
+        #expect(BodySignature.isValid(base64: header, of: body, secrets: [new, old]))
+        #expect(!BodySignature.isValid(base64: header, of: body, secrets: [new]))
+        #expect(!BodySignature.isValid(base64: header, of: body, secrets: []))
     }
 
     // domain.md 5, Ingest 5 and 6.
     @Test func `a secret with special characters, and an empty, a binary and a long body can be signed`() {
         for body in [[], [0, 0xFF, 0xFE], [UInt8](repeating: 0x20, count: 5 << 20)] {
             let header = Self.sign(body, "a&b\"c'd<e>")
-            #expect(ShopifySignature.isValid(header, body: body, secrets: [Self.secret("a&b\"c'd<e>")]))
-            #expect(!ShopifySignature.isValid(header, body: body + [0x0A], secrets: [Self.secret("a&b\"c'd<e>")]))
+            #expect(BodySignature.isValid(base64: header, of: body, secrets: [Self.secret("a&b\"c'd<e>")]))
+            #expect(!BodySignature.isValid(base64: header, of: body + [0x0A], secrets: [Self.secret("a&b\"c'd<e>")]))
         }
     }
 
     @Test func `bytes are signed, not their meaning`() {
         let header = Self.sign(Array(#"{"weight":12}"#.utf8), "hush-hush")
         for other in [#"{"weight":12.0}"#, #"{"weight": 12}"#, #"{"\u0077eight":12}"#] {
-            #expect(!ShopifySignature.isValid(header, body: Array(other.utf8), secrets: [Self.secret("hush-hush")]))
+            #expect(!BodySignature.isValid(base64: header, of: Array(other.utf8), secrets: [Self.secret("hush-hush")]))
         }
     }
 
@@ -93,6 +93,6 @@ import Time
         ] as [(String, String?)]
     )
     func `only Shopify's own are accounts`(_ text: String, _ domain: String?) {
-        #expect(Connection.shopDomain(text) == domain)
+        #expect(Shopify.shopDomain(text) == domain)
     }
 }

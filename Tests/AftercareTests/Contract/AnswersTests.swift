@@ -185,6 +185,16 @@ import Time
         _ = try await check(tenant, rotate, connection, ["secret": "another-one"], headers: versioned, gives: 200)
         _ = try await check(tenant, rotate, connection, ["secret": "another-one"], headers: versioned, gives: 412)
 
+        let woo: JSON = [
+            "store_id": .string(storeID["store_id"] ?? ""), "provider": "woocommerce", "account": "https://new.example",
+        ]
+        let ours = try await check(tenant, "POST /v1/connections", [:], woo, headers: key, gives: 201)
+        #expect(ours["secret"]?.stringValue != nil && connected["secret"] == .null)
+        _ = try await check(tenant, "POST /v1/connections", [:], woo.with("secret", "12345678"), gives: 422)
+        let shop = ["connection_id": try #require(ours["id"]?.stringValue), "tenant_id": tenant.id.description]
+        #expect(try await check(tenant, rotate, shop, [:], gives: 200)["secret"]?.stringValue != nil)
+        _ = try await check(tenant, rotate, shop, ["secret": "12345678"], gives: 422)
+
         let change = "PATCH /v1/connections/{connection_id}"
         let disabled = try await check(tenant, change, connection, ["state": "disabled"], gives: 200)
         #expect(disabled["state_reason"] == "disabled_by_user" && disabled["state_changed_at"]?.stringValue != nil)
@@ -209,6 +219,13 @@ import Time
         #expect(faultsOfKept.isEmpty)
         #expect(kept.status == 200)
         _ = try await check(tenant, hook, [:], [:], gives: 401)
+        let ping = try await tenant.server.send(
+            "POST",
+            "/v1/hooks/\(tenant.id)/\(shop["connection_id"] ?? "")",
+            raw: Array("webhook_id=7".utf8)
+        )
+        let faultsOfPing = try faults(ping, of: hook)
+        #expect(faultsOfPing.isEmpty && ping["id"] == .null)
         try await tenant.settle()
         let event = ["event_id": try #require(kept["id"]?.stringValue)]
         _ = try await check(tenant, "POST /v1/inbound-events/{event_id}/replay", event, gives: 202)

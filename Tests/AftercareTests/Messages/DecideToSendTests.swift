@@ -105,7 +105,7 @@ import Time
     @Test func `a refund notice that its refund has overtaken does not`() throws {
         let outdated: [(Workflow.FactKind, RefundState)] = [
             (.refundRecorded, .succeeded), (.refundRecorded, .failed), (.refundSucceeded, .failed),
-            (.refundFailed, .succeeded),
+            (.refundFailed, .succeeded), (.refundRecorded, .removed), (.refundSucceeded, .removed),
         ]
         for (kind, state) in outdated {
             let notice = try workflow(.live, kind, [.hasEmail])

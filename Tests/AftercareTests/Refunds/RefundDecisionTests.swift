@@ -51,11 +51,16 @@ import Time
             Spoiled(.noEmail, .late, escalating: .refundDelayed) { $0.hasEmail = false },
             // No payment was ever told: a restock, of which nobody waits for money.
             Spoiled(.noRefundAmount, .late) { ($0.state, $0.amount) = (.recorded, nil) },
+            // Nobody ever said whether its money has moved: neither that it has not nor that it is late is known.
+            Spoiled(.refundUnverified, .recorded) { $0.state = .recordedUnverified },
+            Spoiled(.refundUnverified, .late) { $0.state = .recordedUnverified },
         ]
 
     private static let bySituation = [
         Spoiled(.superseded, .recorded) { $0.state = .succeeded },
         Spoiled(.superseded, .recorded) { $0.state = .failed },
+        Spoiled(.superseded, .recorded) { $0.state = .removed },
+        Spoiled(.superseded, .late) { $0.state = .removed },
         Spoiled(.superseded, .delayed) { $0.state = .succeeded },
         Spoiled(.superseded, .late) { $0.state = .succeeded },
         Spoiled(.superseded, .late) { $0.state = .failed },
@@ -165,13 +170,14 @@ import Time
                 }
                 return template
             }
-            let expected: MessageTemplate =
+            let expected: [MessageTemplate] =
                 switch state {
-                case .recorded, .pending, .unknown: .refundRecorded
-                case .succeeded: .refundSucceeded
-                case .failed: .refundFailed
+                case .recorded, .pending, .unknown: [.refundRecorded]
+                case .succeeded: [.refundSucceeded]
+                case .failed: [.refundFailed]
+                case .recordedUnverified, .removed: []
                 }
-            #expect(sent == [expected])
+            #expect(sent == expected)
         }
     }
 }

@@ -4,12 +4,12 @@ import Time
 
 /// The bodies of Shopify's `fulfillments/*` and `fulfillment_events/*` topics, read. Pure.
 enum ShopifyFulfillment {
-    static func changes(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+    static func changes(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
         let statement = try statement(body, receivedAt: receivedAt)
         return [OrderChange(order: try body.id("order_id"), content: .shipment(statement))]
     }
 
-    static func eventChanges(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+    static func eventChanges(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
         let raw = try body.text("status")
         let happenedAt = try body.time("happened_at", "created_at", "updated_at")
         let event = TrackingEvent(
@@ -29,7 +29,7 @@ enum ShopifyFulfillment {
         "tracking_urls", "created_at",
     ]
 
-    static func statement(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> ShipmentStatement {
+    static func statement(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> ShipmentStatement {
         var told: Set<ShipmentField> = []
         var values = ShipmentValues()
         if body.contains("tracking_company") {
@@ -74,7 +74,7 @@ enum ShopifyFulfillment {
         }
     }
 
-    private static func first(_ body: ShopifyReader, _ name: String) -> String? {
+    private static func first(_ body: BodyReader, _ name: String) -> String? {
         body.object[name]?.arrayValue?.first?.stringValue
     }
 

@@ -5,7 +5,7 @@ import Time
 /// The body of Shopify's `orders/*` topics, read. Pure.
 enum ShopifyOrder {
     /// The order, and every shipment and refund within it.
-    static func changes(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+    static func changes(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
         let order = try body.id("id")
         var changes = [OrderChange(order: order, content: .order(try statement(body)))]
         for fulfillment in try body.list("fulfillments") {
@@ -22,7 +22,7 @@ enum ShopifyOrder {
 
     /// The body of `orders/delete` has the id and no time. What is deleted stays so, and no statement made before can
     /// come with a later time than it has here.
-    static func deletion(_ body: ShopifyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+    static func deletion(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
         var values = OrderValues()
         values.lifecycle = .deleted
         let statement = OrderStatement(
@@ -41,7 +41,7 @@ enum ShopifyOrder {
         "cancelled_at", "closed_at", "cancel_reason", "processed_at", "created_at", "line_items",
     ]
 
-    private static func statement(_ body: ShopifyReader) throws(Poison) -> OrderStatement {
+    private static func statement(_ body: BodyReader) throws(Poison) -> OrderStatement {
         var told: Set<OrderField> = []
         var values = OrderValues()
         if body.contains("name") {
@@ -100,7 +100,7 @@ enum ShopifyOrder {
         )
     }
 
-    private static func customerName(_ body: ShopifyReader) throws(Poison) -> String? {
+    private static func customerName(_ body: BodyReader) throws(Poison) -> String? {
         for member in ["customer", "shipping_address", "billing_address"] {
             guard let person = try body.member(member) else { continue }
             let parts = [try person.text("first_name"), try person.text("last_name")]
@@ -110,7 +110,7 @@ enum ShopifyOrder {
         return nil
     }
 
-    private static func totals(_ body: ShopifyReader) throws(Poison) -> (shop: Money?, presentment: Money?) {
+    private static func totals(_ body: BodyReader) throws(Poison) -> (shop: Money?, presentment: Money?) {
         let currency = try body.text("currency")
         let set = try body.member("total_price_set")
         let shop = try money(set?.member("shop_money"))
@@ -123,12 +123,12 @@ enum ShopifyOrder {
         return (total, presentment ?? (total?.currency == shown ? total : nil))
     }
 
-    private static func money(_ body: ShopifyReader?) throws(Poison) -> Money? {
+    private static func money(_ body: BodyReader?) throws(Poison) -> Money? {
         guard let body else { return nil }
         return try body.money("amount", in: body.text("currency_code"))
     }
 
-    private static func lines(_ body: ShopifyReader, currency: String?) throws(Poison) -> [OrderLine] {
+    private static func lines(_ body: BodyReader, currency: String?) throws(Poison) -> [OrderLine] {
         var lines: [OrderLine] = []
         var seen: Set<String> = []
         for item in try body.list("line_items") {

@@ -5,12 +5,12 @@ import Time
 /// The bodies of Shopify's `refunds/create` and `order_transactions/create`, and the refunds within an order's, read.
 /// Pure.
 enum ShopifyRefund {
-    static func changes(_ body: ShopifyReader) throws(Poison) -> [OrderChange] {
+    static func changes(_ body: BodyReader) throws(Poison) -> [OrderChange] {
         [OrderChange(order: try body.id("order_id"), content: .refund(try statement(body)))]
     }
 
     /// Nil where the transaction pays nothing back: a sale, a capture, a void, …
-    static func transactionChange(_ body: ShopifyReader) throws(Poison) -> OrderChange? {
+    static func transactionChange(_ body: BodyReader) throws(Poison) -> OrderChange? {
         guard try isRefund(body) else { return nil }
         let statement = try transaction(body)
         return OrderChange(order: try body.id("order_id"), content: .refundTransaction(statement))
@@ -19,7 +19,7 @@ enum ShopifyRefund {
     private static let members = ["id", "created_at", "processed_at", "transactions"]
 
     /// - Parameter saidAt: when the order's body that it stands in was true; a refund's own body has no such time.
-    static func statement(_ body: ShopifyReader, saidAt: Instant? = nil) throws(Poison) -> RefundStatement {
+    static func statement(_ body: BodyReader, saidAt: Instant? = nil) throws(Poison) -> RefundStatement {
         var transactions: [RefundTransactionStatement] = []
         for item in try body.list("transactions") {
             guard try isRefund(item) else { continue }
@@ -40,12 +40,12 @@ enum ShopifyRefund {
     ]
 
     /// A refund of a payment that was only authorized releases it: `void`, and no money moves.
-    private static func isRefund(_ body: ShopifyReader) throws(Poison) -> Bool {
+    private static func isRefund(_ body: BodyReader) throws(Poison) -> Bool {
         try body.text("kind")?.lowercased() == "refund"
     }
 
     private static func transaction(
-        _ body: ShopifyReader,
+        _ body: BodyReader,
         saidAt: Instant? = nil
     ) throws(Poison) -> RefundTransactionStatement {
         let raw = try body.text("status")
@@ -80,7 +80,7 @@ enum ShopifyRefund {
     }
 }
 
-extension ShopifyReader {
+extension BodyReader {
     /// `amount` in the currency that the first of the members names.
     fileprivate func money(_ name: String, in currencies: String...) throws(Poison) -> Money? {
         for member in currencies {

@@ -116,34 +116,6 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
     }
 }
 
-/// Why an event that was understood changes nothing.
-enum IgnoredReason: String, CaseIterable, Sendable {
-    case unknownTopic = "unknown_topic"
-    case toldByOrdersUpdated = "told_by_orders_updated"
-    case deletionsNotMirrored = "deletions_not_mirrored"
-    case risksNotMirrored = "risks_not_mirrored"
-    /// A payment, an authorization, a void: none that pays money back.
-    case paymentsNotMirrored = "payments_not_mirrored"
-    case fulfillmentOrdersNotMirrored = "fulfillment_orders_not_mirrored"
-    case returnsNotMirrored = "returns_not_mirrored"
-    case disputesNotMirrored = "disputes_not_mirrored"
-    case customersNotMirrored = "customers_not_mirrored"
-    case shopNotMirrored = "shop_not_mirrored"
-    case privacyRequestsByHand = "privacy_requests_by_hand"
-    /// It would have changed the mirror. Replay it once the connection is in use again.
-    case connectionDisabled = "connection_disabled"
-    /// The app was taken out before the connection was put to use as it is now.
-    case connectedAgainSince = "connected_again_since"
-}
-
-/// What a webhook comes to: changes of one order, the end of the connection, or nothing, with the reason.
-enum Understanding: Hashable, Sendable {
-    case changes([OrderChange])
-    /// The shop took the app out.
-    case uninstalled
-    case ignored(IgnoredReason)
-}
-
 enum Shopify {
     /// Reads a webhook. Pure.
     static func understand(topic: String, body: [UInt8], receivedAt: Instant) throws(Poison) -> Understanding {
@@ -152,21 +124,21 @@ enum Shopify {
         case .ignored(let reason):
             return .ignored(reason)
         case .order:
-            return .changes(try ShopifyOrder.changes(ShopifyReader(body), receivedAt: receivedAt))
+            return .changes(try ShopifyOrder.changes(BodyReader(body), receivedAt: receivedAt))
         case .deletion:
-            return .changes(try ShopifyOrder.deletion(ShopifyReader(body), receivedAt: receivedAt))
+            return .changes(try ShopifyOrder.deletion(BodyReader(body), receivedAt: receivedAt))
         case .uninstallation:
             // Nothing in it is needed, but a body that cannot be read is none of the shop's.
-            _ = try ShopifyReader(body)
+            _ = try BodyReader(body)
             return .uninstalled
         case .fulfillment:
-            return .changes(try ShopifyFulfillment.changes(ShopifyReader(body), receivedAt: receivedAt))
+            return .changes(try ShopifyFulfillment.changes(BodyReader(body), receivedAt: receivedAt))
         case .fulfillmentEvent:
-            return .changes(try ShopifyFulfillment.eventChanges(ShopifyReader(body), receivedAt: receivedAt))
+            return .changes(try ShopifyFulfillment.eventChanges(BodyReader(body), receivedAt: receivedAt))
         case .refund:
-            return .changes(try ShopifyRefund.changes(ShopifyReader(body)))
+            return .changes(try ShopifyRefund.changes(BodyReader(body)))
         case .orderTransaction:
-            guard let change = try ShopifyRefund.transactionChange(ShopifyReader(body)) else {
+            guard let change = try ShopifyRefund.transactionChange(BodyReader(body)) else {
                 return .ignored(.paymentsNotMirrored)
             }
             return .changes([change])

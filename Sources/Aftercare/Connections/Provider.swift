@@ -1,0 +1,77 @@
+import HTTPTypes
+import Observability
+import Time
+
+/// All that differs between providers. Each question is one switch; the answers are in the provider's folder.
+extension Connection.Provider {
+    // MARK: Connecting
+
+    /// The account as it is kept, whatever way it was written; nil for what names none.
+    func account(_ text: String) -> String? {
+        switch self {
+        case .shopify: Shopify.shopDomain(text)
+        case .wooCommerce: WooCommerce.siteURL(text)
+        }
+    }
+
+    /// What an account has to be, for whoever wrote another thing.
+    var accountFormat: String {
+        switch self {
+        case .shopify: "a shop's domain such as demo.myshopify.com"
+        case .wooCommerce: "a shop's address such as https://shop.example"
+        }
+    }
+
+    /// Whether we make the webhook secret, to be set at the provider, or the provider does.
+    var secretIsOurs: Bool {
+        switch self {
+        case .shopify: false
+        // One that a person types is guessed too easily, and the shop's default is made of a user's name; some
+        // characters are signed with otherwise than they are shown.
+        case .wooCommerce: true
+        }
+    }
+
+    // MARK: Receiving
+
+    /// Whether it only tries the address: answered, and nothing is kept. Not signed, so nothing may come of it.
+    func isPing(_ fields: HTTPFields, body: [UInt8]) -> Bool {
+        switch self {
+        case .shopify: false
+        case .wooCommerce: WooCommerce.isPing(fields, body: body)
+        }
+    }
+
+    func isSigned(_ fields: HTTPFields, body: [UInt8], secrets: [Secret<[UInt8]>]) -> Bool {
+        switch self {
+        case .shopify: BodySignature.isValid(base64: fields.shopify("hmac-sha256"), of: body, secrets: secrets)
+        case .wooCommerce: BodySignature.isValid(base64: fields.wooCommerce("signature"), of: body, secrets: secrets)
+        }
+    }
+
+    func headers(_ fields: HTTPFields) -> InboundEvent.Headers {
+        switch self {
+        case .shopify: .shopify(fields)
+        case .wooCommerce: .wooCommerce(fields)
+        }
+    }
+
+    /// What a repeated delivery is told by.
+    func fingerprint(of headers: InboundEvent.Headers, body: [UInt8]) -> [UInt8] {
+        switch self {
+        case .shopify: headers.fingerprint(of: body)
+        case .wooCommerce: WooCommerce.fingerprint(of: headers, body: body)
+        }
+    }
+
+    // MARK: Applying
+
+    /// Reads a webhook. Pure.
+    func understand(_ event: InboundEvent, body: [UInt8]) throws(Poison) -> Understanding {
+        let (topic, receivedAt) = (event.headers.topic, event.receivedAt)
+        return switch self {
+        case .shopify: try Shopify.understand(topic: topic, body: body, receivedAt: receivedAt)
+        case .wooCommerce: try WooCommerce.understand(topic: topic, body: body, receivedAt: receivedAt)
+        }
+    }
+}

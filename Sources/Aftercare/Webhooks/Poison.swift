@@ -1,0 +1,28 @@
+/// Why a body cannot be understood; the event is quarantined under this name, to be applied again some day.
+struct Poison: Error, Hashable, Sendable, CustomStringConvertible {
+    enum Kind: String, CaseIterable, Sendable {
+        case malformedJSON = "malformed_json"
+        case notAnObject = "not_an_object"
+        case missingID = "missing_id"
+        case unreadableID = "unreadable_id"
+        case unreadableText = "unreadable_text"
+        case unreadableNumber = "unreadable_number"
+        case unreadableTime = "unreadable_time"
+        case unreadableAmount = "unreadable_amount"
+        case unreadableList = "unreadable_list"
+        /// It was understood, and broke a rule of the database all the same.
+        case refusedByDatabase = "refused_by_database"
+    }
+
+    let kind: Kind
+    /// The member it is about.
+    var member: String?
+
+    init(_ kind: Kind, _ member: String? = nil) {
+        self.kind = kind
+        self.member = member
+    }
+
+    /// `unreadable_time:updated_at`
+    var description: String { member.map { "\(kind.rawValue):\($0)" } ?? kind.rawValue }
+}

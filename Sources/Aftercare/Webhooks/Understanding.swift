@@ -1,0 +1,34 @@
+/// What a webhook comes to, whoever sent it: changes of one order, the end of the connection, or nothing, with the
+/// reason.
+enum Understanding: Hashable, Sendable {
+    case changes([OrderChange])
+    /// The shop took the app out.
+    case uninstalled
+    case ignored(IgnoredReason)
+}
+
+/// Why an event that was understood changes nothing.
+enum IgnoredReason: String, CaseIterable, Sendable {
+    case unknownTopic = "unknown_topic"
+    case toldByOrdersUpdated = "told_by_orders_updated"
+    case deletionsNotMirrored = "deletions_not_mirrored"
+    case risksNotMirrored = "risks_not_mirrored"
+    /// A payment, an authorization, a void: none that pays money back.
+    case paymentsNotMirrored = "payments_not_mirrored"
+    case fulfillmentOrdersNotMirrored = "fulfillment_orders_not_mirrored"
+    case returnsNotMirrored = "returns_not_mirrored"
+    case disputesNotMirrored = "disputes_not_mirrored"
+    case customersNotMirrored = "customers_not_mirrored"
+    case couponsNotMirrored = "coupons_not_mirrored"
+    case productsNotMirrored = "products_not_mirrored"
+    /// A hook of the shop's program, of which nobody here knows what it means.
+    case actionsNotMirrored = "actions_not_mirrored"
+    /// Begun in the shop, and placed by nobody so far.
+    case draftOrder = "draft_order"
+    case shopNotMirrored = "shop_not_mirrored"
+    case privacyRequestsByHand = "privacy_requests_by_hand"
+    /// It would have changed the mirror. Replay it once the connection is in use again.
+    case connectionDisabled = "connection_disabled"
+    /// The app was taken out before the connection was put to use as it is now.
+    case connectedAgainSince = "connected_again_since"
+}
