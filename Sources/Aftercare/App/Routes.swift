@@ -15,6 +15,8 @@ enum Routes {
             InboundEventRoutes(environment: environment).routes,
             OrderRoutes(environment: environment).routes,
             PutOrderRoutes(environment: environment).routes,
+            ReturnRoutes(environment: environment).routes,
+            PutReturnRoutes(environment: environment).routes,
             TimelineRoutes(environment: environment).routes,
             AutomationRoutes(environment: environment).routes,
             MessageRoutes(environment: environment).routes,

@@ -53,7 +53,13 @@ extension Connection.Provider {
     /// Reads a webhook. Pure.
     func understand(_ event: InboundEvent, body: [UInt8]) throws(Poison) -> Understanding {
         switch self {
-        case .shopify: try Shopify.understand(topic: event.headers.topic, body: body, receivedAt: event.receivedAt)
+        case .shopify:
+            try Shopify.understand(
+                topic: event.headers.topic,
+                body: body,
+                receivedAt: event.receivedAt,
+                saidAt: event.saidAt
+            )
         }
     }
 }

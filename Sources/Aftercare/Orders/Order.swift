@@ -28,7 +28,7 @@ enum LifecycleStatus: String, CaseIterable, Sendable { case open, closed, cancel
 enum ReturnStatus: String, CaseIterable, Sendable {
     case none, requested
     case inProgress = "in_progress"
-    case inspected, returned, failed
+    case inspected, returned, failed, unknown
 }
 
 /// One line of an order.
@@ -108,6 +108,8 @@ struct OrderState: Hashable, Sendable {
     var refunds: [String: Refund] = [:]
     /// Also those of which it is not known yet which refund they belong to.
     var refundTransactions: [String: RefundTransaction] = [:]
+    /// How far each of its returns is. They are mirrored beside it (`Returns/`), because some bodies name no order.
+    var returns: [String: ReturnState] = [:]
     /// What was raised already.
     var facts: Set<Fact.Key> = []
 }
@@ -140,11 +142,18 @@ struct Fact: Hashable, Sendable {
         case refundSucceeded = "refund_succeeded"
         /// The payment provider has refused it, or a part of it.
         case refundFailed = "refund_failed"
+        case returnRequested = "return_requested"
+        case returnApproved = "return_approved"
+        case returnDeclined = "return_declined"
+        case returnCancelled = "return_cancelled"
+        /// Something of it came back, all or not.
+        case returnReceived = "return_received"
+        case returnClosed = "return_closed"
     }
 
     struct Key: Hashable, Sendable {
         let kind: Kind
-        /// What of the order it is about: the shipment's or the refund's id at its source; `order` for the order itself.
+        /// What of the order it is about: the shipment's, the refund's or the return's id at its source; `order` for the order itself.
         let episode: String
 
         static let wholeOrder = "order"

@@ -57,6 +57,7 @@ enum OrderMirror {
             guard let refund = outcome.state.apply(statement, receivedAt: receivedAt) else { break }
             raiseFacts(ofRefund: refund, in: &outcome)
         }
+        outcome.state.settleReturns()
         return outcome
     }
 

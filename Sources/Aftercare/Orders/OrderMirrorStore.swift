@@ -35,7 +35,8 @@ enum OrderMirrorStore {
             reports(externalID, tenant: tenant, store: store),
             facts(externalID, tenant: tenant, store: store),
             RefundStore.refunds(ofOrder: externalID, tenant: tenant, store: store),
-            RefundStore.transactions(ofOrder: externalID, tenant: tenant, store: store)
+            RefundStore.transactions(ofOrder: externalID, tenant: tenant, store: store),
+            ReturnStore.states(ofOrder: externalID, tenant: tenant, store: store)
         )
         guard let row = rows[0].first else { throw UnreadableRow(table: "orders") }
         var order = try OrderStore.decode(row)
@@ -63,6 +64,9 @@ enum OrderMirrorStore {
         for refund in refunds { order.state.refunds[refund.externalID] = refund.refund }
         for transaction in try rows[6].map(RefundStore.decodeTransaction) {
             order.state.refundTransactions[transaction.word.externalID] = transaction
+        }
+        for known in try rows[7].map(ReturnStore.decodeState) {
+            order.state.returns[known.externalID] = known.state
         }
         return Held(
             id: order.id,
@@ -129,7 +133,7 @@ enum OrderMirrorStore {
 
     // MARK: Provenance
 
-    private static func provenance<Field>(_ row: Row) throws -> Provenance<Field>
+    static func provenance<Field>(_ row: Row) throws -> Provenance<Field>
     where Field: RawRepresentable<String> {
         let (at, hash, stamps): (Instant?, Bytea?, JSONB) =
             try (row("source_updated_at"), row("source_hash"), row("source_stamps"))

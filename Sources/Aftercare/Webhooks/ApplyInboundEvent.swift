@@ -49,17 +49,23 @@ struct ApplyInboundEvent {
             try await settle(event, as: .ignored, reason.rawValue, job)
         case .uninstalled:
             try await disconnect(event, job)
-        case .changes where isDisabled:
+        case .changes where isDisabled, .return where isDisabled:
             try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
-            do {
-                try await apply(changes, of: event, job)
-            } catch let error as PostgresError where error.isAboutTheData {
-                environment.logger.error("an event broke a rule of the database", metadata: ["event": "\(event.id)"])
-                try await settle(event, as: .quarantined, Poison(.refusedByDatabase).description, job)
-            }
+            try await quarantining(event, job) { try await apply(changes, of: event, job) }
+        case .return(let change):
+            try await quarantining(event, job) { try await apply(change, of: event, job) }
         }
         return .finished
+    }
+
+    private func quarantining(_ event: InboundEvent, _ job: Job, _ apply: () async throws -> Void) async throws {
+        do {
+            try await apply()
+        } catch let error as PostgresError where error.isAboutTheData {
+            environment.logger.error("an event broke a rule of the database", metadata: ["event": "\(event.id)"])
+            try await settle(event, as: .quarantined, Poison(.refusedByDatabase).description, job)
+        }
     }
 
     private func settle(
@@ -124,6 +130,29 @@ struct ApplyInboundEvent {
             return !raises.isEmpty
         }
         environment.failpoint.pass(.applyAfterCommit)
+        if raised { environment.wakeWorker() }
+    }
+
+    private func apply(_ change: ReturnChange, of event: InboundEvent, _ job: Job) async throws {
+        let now = environment.clock.now()
+        let raised = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
+            try await JobStore.finish(job, in: transaction, now: now)
+            let apply = ApplyReturn(
+                tenant: event.tenant,
+                store: event.store,
+                event: event.id,
+                receivedAt: event.receivedAt,
+                now: now
+            )
+            let applied = try await apply.apply(change, in: transaction)
+            var event = event
+            (event.state, event.reason, event.settledAt) = (.applied, nil, now)
+            event.order = applied.order
+            transaction.add(InboundEventStore.settle(event))
+            // They enqueue, and so come last.
+            if let raise = applied.raise { transaction.add(raise) }
+            return applied.raise != nil
+        }
         if raised { environment.wakeWorker() }
     }
 

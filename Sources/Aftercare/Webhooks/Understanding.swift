@@ -1,7 +1,8 @@
-/// What a webhook comes to, whoever sent it: changes of one order, the end of the connection, or nothing, with the
-/// reason.
+/// What a webhook comes to, whoever sent it: changes of one order or of a return, the end of the connection, or
+/// nothing, with the reason.
 enum Understanding: Hashable, Sendable {
     case changes([OrderChange])
+    case `return`(ReturnChange)
     /// The shop took the app out.
     case uninstalled
     case ignored(IgnoredReason)
@@ -16,7 +17,9 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     /// A payment, an authorization, a void: none that pays money back.
     case paymentsNotMirrored = "payments_not_mirrored"
     case fulfillmentOrdersNotMirrored = "fulfillment_orders_not_mirrored"
-    case returnsNotMirrored = "returns_not_mirrored"
+    case namesNoReturn = "names_no_return"
+    /// It says how a return differs from what it was, and not what it is.
+    case returnDifferencesNotMirrored = "return_differences_not_mirrored"
     case disputesNotMirrored = "disputes_not_mirrored"
     case customersNotMirrored = "customers_not_mirrored"
     case shopNotMirrored = "shop_not_mirrored"

@@ -40,7 +40,7 @@ import Time
         ] { #expect(names.contains(name)) }
     }
 
-    @Test func `eleven topics are applied`() {
+    @Test func `the topics that are applied are these`() {
         let applied = ShopifyTopic.allCases.filter {
             if case .ignored = $0.handling { false } else { true }
         }
@@ -50,6 +50,8 @@ import Time
                 "orders/partially_fulfilled", "fulfillments/create", "fulfillments/update", "fulfillment_events/create",
                 "orders/delete", "app/uninstalled",
                 "refunds/create", "order_transactions/create",
+                "returns/request", "returns/approve", "returns/decline", "returns/cancel", "returns/close",
+                "returns/reopen", "returns/update", "reverse_deliveries/attach_deliverable",
             ]
         )
     }

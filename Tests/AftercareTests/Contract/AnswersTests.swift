@@ -79,6 +79,7 @@ import Time
         let tenant = try await TestTenant.make()
         let demo = DemoOrder(tenant)
         for topic in DemoOrder.topics { try await demo.post(topic) }
+        try await demo.post("returns/approve", body: ReturnBody.whole("open"))
         try await tenant.settle()
         try await tenant.advance(days: 60)
         return tenant
@@ -102,7 +103,7 @@ import Time
             if let name = detail?.path.split(separator: "{").last?.dropLast(), let id = rows.first?["id"]?.stringValue {
                 ids[String(name)] = id
             }
-            if let id = rows.first?["external_id"]?.stringValue { ids["external_id"] = id }
+            if read.path == "/v1/orders", let id = rows.first?["external_id"]?.stringValue { ids["external_id"] = id }
             // One row a page, and the next one where there is one.
             let page = try await check(tenant, read.name, ids, query: "?limit=1", gives: 200)
             if let cursor = page["next_cursor"]?.stringValue {
@@ -111,7 +112,7 @@ import Time
         }
         #expect(checked.count == reads.count)
         let versioned = ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"]
-        for name in versioned + ["workflows/{workflow_id}", "tickets/{ticket_id}"] {
+        for name in versioned + ["workflows/{workflow_id}", "tickets/{ticket_id}", "returns/{return_id}"] {
             _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
         }
         // Both kinds of runs and plans.
@@ -196,6 +197,13 @@ import Time
         _ = try await check(tenant, put, order, PutBody.order, headers: key, gives: 201)
         _ = try await check(tenant, put, order, PutBody.order, headers: versioned, gives: 200)
         _ = try await check(tenant, put, order, ["as_of": "yesterday"], gives: 422)
+
+        let back = "PUT /v1/stores/{store_id}/returns/by-external-id/{external_id}"
+        let named = ReturnBody.put.with("order_external_id", "A/1")
+        _ = try await check(tenant, back, order, named, headers: versioned, gives: 412)
+        _ = try await check(tenant, back, order, named, gives: 201)
+        _ = try await check(tenant, back, order, named, headers: versioned, gives: 200)
+        _ = try await check(tenant, back, order, [:], gives: 422)
 
         let later = (tenant.server.environment.clock.now() + .seconds(86_400)).rfc3339
         let sandbox = ["store_id": tenant.store.description]

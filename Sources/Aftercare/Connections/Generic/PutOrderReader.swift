@@ -207,11 +207,11 @@ extension FieldRule<[PutOrder.Refund]> {
 }
 
 extension ClosedRange<Int64> {
-    fileprivate static var positive: Self { 0...AmountField.range.upperBound }
+    static var positive: Self { 0...AmountField.range.upperBound }
 }
 
 extension FieldRule<Money> {
-    fileprivate static func money(_ range: ClosedRange<Int64>) -> Self {
+    static func money(_ range: ClosedRange<Int64>) -> Self {
         .object { (money) throws(FieldErrors) in
             let (amount, currency) = try money.finish(
                 money.required("amount", .int64(range)),
@@ -223,7 +223,7 @@ extension FieldRule<Money> {
 }
 
 extension FieldRule<Instant> {
-    fileprivate static var time: Self { .instant { Instant(rfc3339: $0) } }
+    static var time: Self { .instant { Instant(rfc3339: $0) } }
 }
 
 extension FieldRule<TrackingEvent.Kind> {
@@ -237,10 +237,10 @@ extension FieldRule<TrackingEvent.Kind> {
 }
 
 extension FieldRule<String> {
-    fileprivate static var externalID: Self { .string(1...255) }
+    static var externalID: Self { .string(1...255) }
 
     /// The shop's own word for something.
-    fileprivate static var word: Self { .string(0...255) }
+    static var word: Self { .string(0...255) }
 
     fileprivate static var listedCurrency: Self {
         .parsed("a currency that ISO 4217 lists, such as EUR", length: 3...3) { code in
@@ -249,7 +249,7 @@ extension FieldRule<String> {
     }
 
     /// It may end up in a customer's mail.
-    fileprivate static var webAddress: Self {
+    static var webAddress: Self {
         .parsed("an address that begins with https:// or http://", length: 8...2000) { text in
             let isWeb = text.hasPrefix("https://") || text.hasPrefix("http://")
             return isWeb && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F } ? text : nil

@@ -22,7 +22,7 @@ struct PutOrderRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let store = try call.id("store_id", StoreKind.self)
-        let externalID = try externalID(call)
+        let externalID = try call.externalID()
         let (_, rows) = try await environment.access.read(call) {
             OrderStore.whole(externalID: externalID, store: store, tenant: $0.tenant)
         }
@@ -33,7 +33,7 @@ struct PutOrderRoutes {
 
     @Sendable private func put(_ call: Call) async throws -> Reply {
         let store = try call.id("store_id", StoreKind.self)
-        let externalID = try externalID(call)
+        let externalID = try call.externalID()
         let order = try call.decode(PutOrder.init)
         let reply = try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
@@ -102,15 +102,17 @@ struct PutOrderRoutes {
         case .updated, .unchanged, .stale: .json(version: order.version, write)
         }
     }
+}
 
+extension Call {
     /// The last segment of the path, decoded: 1 to 255 characters.
-    private func externalID(_ call: Call) throws(Problem) -> String {
+    func externalID() throws(Problem) -> String {
         func refuse(_ code: FieldError.Code, _ detail: String) -> Problem {
             var problem = Problem(.invalidParameter, "1 parameter is invalid.")
             problem.errors = [.parameter("external_id", code: code, detail: detail)]
             return problem
         }
-        guard let text = call.pathParameters["external_id"],
+        guard let text = pathParameters["external_id"],
             let id = QueryParameters.decode(text[...], plusIsSpace: false)
         else { throw refuse(.invalidFormat, "is not percent-encoded UTF-8") }
         guard (1...255).contains(id.unicodeScalars.count) else {

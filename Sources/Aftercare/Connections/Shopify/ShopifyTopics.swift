@@ -65,6 +65,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
 
     enum Handling: Hashable, Sendable {
         case order, deletion, fulfillment, fulfillmentEvent, refund, orderTransaction, uninstallation
+        case `return`, deliverable
         case ignored(IgnoredReason)
     }
 
@@ -100,8 +101,13 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
             .fulfillmentOrdersSplit:
             .ignored(.fulfillmentOrdersNotMirrored)
         case .returnsRequest, .returnsApprove, .returnsDecline, .returnsCancel, .returnsClose, .returnsReopen,
-            .returnsUpdate, .reverseDeliveriesAttach, .reverseFulfillmentOrdersDispose:
-            .ignored(.returnsNotMirrored)
+            .returnsUpdate:
+            .return
+        case .reverseDeliveriesAttach:
+            .deliverable
+        case .reverseFulfillmentOrdersDispose:
+            // It names neither the return nor the order, nor a line of either.
+            .ignored(.namesNoReturn)
         case .disputesCreate, .disputesUpdate:
             .ignored(.disputesNotMirrored)
         case .customersCreate, .customersUpdate, .customersDelete, .customersMerge, .customersEmailConsent:
@@ -118,7 +124,14 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
 
 enum Shopify {
     /// Reads a webhook. Pure.
-    static func understand(topic: String, body: [UInt8], receivedAt: Instant) throws(Poison) -> Understanding {
+    ///
+    /// - Parameter saidAt: when the shop sent it; what has no time of its own counts from then.
+    static func understand(
+        topic: String,
+        body: [UInt8],
+        receivedAt: Instant,
+        saidAt: Instant? = nil
+    ) throws(Poison) -> Understanding {
         guard let topic = ShopifyTopic(rawValue: topic) else { return .ignored(.unknownTopic) }
         switch topic.handling {
         case .ignored(let reason):
@@ -142,6 +155,13 @@ enum Shopify {
                 return .ignored(.paymentsNotMirrored)
             }
             return .changes([change])
+        case .return:
+            guard let change = try ShopifyReturn.change(BodyReader(body), saidAt: saidAt ?? receivedAt) else {
+                return .ignored(.returnDifferencesNotMirrored)
+            }
+            return .return(change)
+        case .deliverable:
+            return .return(try ShopifyReturn.deliverable(BodyReader(body), saidAt: saidAt ?? receivedAt))
         }
     }
 }
