@@ -17,6 +17,7 @@ enum Routes {
             PutOrderRoutes(environment: environment).routes,
             ReturnRoutes(environment: environment).routes,
             PutReturnRoutes(environment: environment).routes,
+            DisputeRoutes(environment: environment).routes,
             TimelineRoutes(environment: environment).routes,
             AutomationRoutes(environment: environment).routes,
             MessageRoutes(environment: environment).routes,

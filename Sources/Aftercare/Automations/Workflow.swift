@@ -21,6 +21,8 @@ struct Workflow: Hashable, Sendable {
         case returnCancelled = "return_cancelled"
         case returnReceived = "return_received"
         case returnClosed = "return_closed"
+        case disputeOpened = "dispute_opened"
+        case disputeClosed = "dispute_closed"
 
         /// Whether a notice about this would tell of a state the refund has left behind.
         func isSuperseded(by state: RefundState) -> Bool {
@@ -29,7 +31,7 @@ struct Workflow: Hashable, Sendable {
             case .refundSucceeded: state != .succeeded
             case .refundFailed: state != .failed
             case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered, .returnRequested, .returnApproved,
-                .returnDeclined, .returnCancelled, .returnReceived, .returnClosed:
+                .returnDeclined, .returnCancelled, .returnReceived, .returnClosed, .disputeOpened, .disputeClosed:
                 false
             }
         }
@@ -38,7 +40,7 @@ struct Workflow: Hashable, Sendable {
             switch self {
             case .refundRecorded, .refundSucceeded, .refundFailed: true
             case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered, .returnRequested, .returnApproved,
-                .returnDeclined, .returnCancelled, .returnReceived, .returnClosed:
+                .returnDeclined, .returnCancelled, .returnReceived, .returnClosed, .disputeOpened, .disputeClosed:
                 false
             }
         }

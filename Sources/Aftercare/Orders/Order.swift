@@ -149,11 +149,14 @@ struct Fact: Hashable, Sendable {
         /// Something of it came back, all or not.
         case returnReceived = "return_received"
         case returnClosed = "return_closed"
+        case disputeOpened = "dispute_opened"
+        /// Won, lost, or settled in any other way.
+        case disputeClosed = "dispute_closed"
     }
 
     struct Key: Hashable, Sendable {
         let kind: Kind
-        /// What of the order it is about: the shipment's, the refund's or the return's id at its source; `order` for the order itself.
+        /// What of the order it is about: the id at its source of the shipment, the refund, …; `order` for the order itself.
         let episode: String
 
         static let wholeOrder = "order"

@@ -69,6 +69,8 @@ extension TimelineEntry {
         case .returnCancelled: "Return \(about ?? "") was cancelled."
         case .returnReceived: "Goods of return \(about ?? "") came back."
         case .returnClosed: "Return \(about ?? "") was closed."
+        case .disputeOpened: "Dispute \(about ?? "") was opened."
+        case .disputeClosed: "Dispute \(about ?? "") is over."
         case nil: "\(words(kind))."
         }
     }

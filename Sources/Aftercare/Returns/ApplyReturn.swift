@@ -6,7 +6,7 @@ import Time
 /// body that is put.
 struct ApplyReturn {
     let tenant: TenantID
-    let store: StoreID
+    let store: Store
     /// The webhook that told of it.
     var event: InboundEventID?
     let receivedAt: Instant
@@ -19,8 +19,8 @@ struct ApplyReturn {
         let state: Return
         /// Nil while nobody has said which order it is of.
         let order: OrderID?
-        /// Its facts and their jobs: the transaction's last statement.
-        let raise: SQL?
+        /// Facts and jobs: the transaction's last statements.
+        let last: [SQL]
     }
 
     /// The return's row is held first and the order's after it, by everybody.
@@ -28,7 +28,7 @@ struct ApplyReturn {
         let held = try await ReturnStore.hold(
             change.externalID,
             tenant: tenant,
-            store: store,
+            store: store.id,
             now: now,
             in: transaction
         )
@@ -42,18 +42,49 @@ struct ApplyReturn {
     ) async throws -> Outcome {
         var state = held.state ?? Return()
         state.apply(change.statement, receivedAt: receivedAt)
+        var last: [SQL] = []
+        var orderID: OrderID?
         // A return stays with the order that was named first.
-        guard let name = held.order ?? change.order else {
-            for statement in ReturnStore.save(state, of: nil, over: held, now: now) { transaction.add(statement) }
-            return Outcome(held: held, state: state, order: nil, raise: nil)
+        if let name = held.order ?? change.order {
+            let order = try await OrderMirrorStore.hold(
+                name,
+                tenant: tenant,
+                store: store.id,
+                now: now,
+                in: transaction
+            )
+            orderID = order.id
+            var orderState = order.state ?? OrderState()
+            let facts = orderState.note(state, change.externalID)
+            orderState.isHistorical = isHistorical && (order.state?.isHistorical ?? true)
+            for statement in OrderMirrorStore.save(orderState, over: order, now: now) { transaction.add(statement) }
+            let raise = OrderMirrorStore.raise(facts, of: order, isHistorical: isHistorical, event: event, now: now)
+            if let raise { last.append(raise) }
         }
-        let order = try await OrderMirrorStore.hold(name, tenant: tenant, store: store, now: now, in: transaction)
-        var orderState = order.state ?? OrderState()
-        let facts = orderState.note(state, change.externalID)
-        orderState.isHistorical = isHistorical && (order.state?.isHistorical ?? true)
-        for statement in ReturnStore.save(state, of: order.id, over: held, now: now) { transaction.add(statement) }
-        for statement in OrderMirrorStore.save(orderState, over: order, now: now) { transaction.add(statement) }
-        let raise = OrderMirrorStore.raise(facts, of: order, isHistorical: isHistorical, event: event, now: now)
-        return Outcome(held: held, state: state, order: order.id, raise: raise)
+        for statement in ReturnStore.save(state, of: orderID, over: held, now: now) { transaction.add(statement) }
+        // A word that is not understood, once for each word.
+        if state.values.reported == .unknown, state != held.state {
+            let escalation = Escalation(state, held.id, change.externalID, in: store.zone)
+            for statement in EscalationStore.open(escalation, tenant: tenant, now: now) { transaction.add(statement) }
+            last.append(EscalationStore.announce(escalation, tenant: tenant, now: now))
+        }
+        return Outcome(held: held, state: state, order: orderID, last: last)
+    }
+}
+
+extension Escalation {
+    /// A return in a state that its source has a word for and this program has not.
+    fileprivate init(_ known: Return, _ id: ReturnID, _ externalID: String, in zone: Zone) {
+        let word = known.values.reportedRaw?.singleLine(limit: 100) ?? "nothing"
+        let asOf = known.provenance.stamp(of: .reported)?.at.map { " as of \($0.written(in: zone))" } ?? ""
+        kind = .unknownOrderData
+        origin = .return(id)
+        effectKey = "\(Ticket.Kind.unknownOrderData.rawValue):\(id)"
+        evidenceKey = "\(id):\(word)"
+        subject = "\(Ticket.Kind.unknownOrderData.title): return \(externalID.singleLine(limit: 100))"
+        summary = """
+            The shop says that return \(externalID.singleLine(limit: 100)) is "\(word)"\(asOf), and that is a word this \
+            program does not know. Look at the return in the shop.
+            """
     }
 }

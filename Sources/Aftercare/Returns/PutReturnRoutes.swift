@@ -45,7 +45,7 @@ struct PutReturnRoutes {
             try check(call, body, against: held)
             let apply = ApplyReturn(
                 tenant: principal.tenant,
-                store: store,
+                store: shop,
                 receivedAt: now,
                 isHistorical: body.isHistorical,
                 now: now
@@ -60,8 +60,8 @@ struct PutReturnRoutes {
                 throw UnreadableRow(table: "returns")
             }
             let lines = try rows[1].map(ReturnStore.decodeLine)
-            // It enqueues, and so comes last.
-            if let raise = applied.raise { transaction.add(raise) }
+            // They enqueue, and so come last.
+            for statement in applied.last { transaction.add(statement) }
             return answer(body.outcome(held.state, applied.state), mirrored, lines)
         }
         environment.wakeWorker()

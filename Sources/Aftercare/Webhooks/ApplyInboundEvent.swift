@@ -49,12 +49,38 @@ struct ApplyInboundEvent {
             try await settle(event, as: .ignored, reason.rawValue, job)
         case .uninstalled:
             try await disconnect(event, job)
-        case .changes where isDisabled, .return where isDisabled:
+        case .changes where isDisabled, .return where isDisabled, .dispute where isDisabled:
             try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
             try await quarantining(event, job) { try await apply(changes, of: event, job) }
         case .return(let change):
-            try await quarantining(event, job) { try await apply(change, of: event, job) }
+            try await quarantining(event, job) {
+                try await applying(event, job) { transaction, now in
+                    let apply = ApplyReturn(
+                        tenant: event.tenant,
+                        store: try await store(of: event, in: transaction),
+                        event: event.id,
+                        receivedAt: event.receivedAt,
+                        now: now
+                    )
+                    let applied = try await apply.apply(change, in: transaction)
+                    return (applied.order, applied.last)
+                }
+            }
+        case .dispute(let change):
+            try await quarantining(event, job) {
+                try await applying(event, job) { transaction, now in
+                    let apply = ApplyDispute(
+                        tenant: event.tenant,
+                        store: try await store(of: event, in: transaction),
+                        event: event.id,
+                        receivedAt: event.receivedAt,
+                        now: now
+                    )
+                    let applied = try await apply.apply(change, in: transaction)
+                    return (applied.order, applied.last)
+                }
+            }
         }
         return .finished
     }
@@ -133,27 +159,31 @@ struct ApplyInboundEvent {
         if raised { environment.wakeWorker() }
     }
 
-    private func apply(_ change: ReturnChange, of event: InboundEvent, _ job: Job) async throws {
+    /// One transaction: the job is finished, a feature applies what it understands, and the event is settled. The
+    /// feature gives the order it was about, and what enqueues and so comes last.
+    private func applying(
+        _ event: InboundEvent,
+        _ job: Job,
+        _ apply: (Transaction, Instant) async throws -> (order: OrderID?, last: [SQL])
+    ) async throws {
         let now = environment.clock.now()
-        let raised = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
+        let wakes = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
             try await JobStore.finish(job, in: transaction, now: now)
-            let apply = ApplyReturn(
-                tenant: event.tenant,
-                store: event.store,
-                event: event.id,
-                receivedAt: event.receivedAt,
-                now: now
-            )
-            let applied = try await apply.apply(change, in: transaction)
+            let applied = try await apply(transaction, now)
             var event = event
             (event.state, event.reason, event.settledAt) = (.applied, nil, now)
             event.order = applied.order
             transaction.add(InboundEventStore.settle(event))
-            // They enqueue, and so come last.
-            if let raise = applied.raise { transaction.add(raise) }
-            return applied.raise != nil
+            for statement in applied.last { transaction.add(statement) }
+            return !applied.last.isEmpty
         }
-        if raised { environment.wakeWorker() }
+        if wakes { environment.wakeWorker() }
+    }
+
+    private func store(of event: InboundEvent, in transaction: Transaction) async throws -> Store {
+        let rows = try await transaction.query(TenantStore.store(event.store, tenant: event.tenant))
+        guard let row = rows[0].first else { throw UnreadableRow(table: "stores") }
+        return try TenantStore.decode(row)
     }
 
     /// The shop took the app out. Orders and what was decided stay; the connection says why it is silent.

@@ -1,8 +1,9 @@
-/// What a webhook comes to, whoever sent it: changes of one order or of a return, the end of the connection, or
-/// nothing, with the reason.
+/// What a webhook comes to, whoever sent it: changes of one order, of a return or of a dispute, the end of the
+/// connection, or nothing, with the reason.
 enum Understanding: Hashable, Sendable {
     case changes([OrderChange])
     case `return`(ReturnChange)
+    case dispute(DisputeChange)
     /// The shop took the app out.
     case uninstalled
     case ignored(IgnoredReason)
@@ -20,7 +21,6 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     case namesNoReturn = "names_no_return"
     /// It says how a return differs from what it was, and not what it is.
     case returnDifferencesNotMirrored = "return_differences_not_mirrored"
-    case disputesNotMirrored = "disputes_not_mirrored"
     case customersNotMirrored = "customers_not_mirrored"
     case shopNotMirrored = "shop_not_mirrored"
     case privacyRequestsByHand = "privacy_requests_by_hand"

@@ -52,6 +52,7 @@ import Time
                 "refunds/create", "order_transactions/create",
                 "returns/request", "returns/approve", "returns/decline", "returns/cancel", "returns/close",
                 "returns/reopen", "returns/update", "reverse_deliveries/attach_deliverable",
+                "disputes/create", "disputes/update",
             ]
         )
     }

@@ -82,6 +82,8 @@ import Time
         try await demo.post("returns/approve", body: ReturnBody.whole("open"))
         try await tenant.settle()
         try await tenant.advance(days: 60)
+        try await demo.post("disputes/create", body: DisputeBody.webhook("under_review"))
+        try await tenant.settle()
         return tenant
     }
 
@@ -112,7 +114,8 @@ import Time
         }
         #expect(checked.count == reads.count)
         let versioned = ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"]
-        for name in versioned + ["workflows/{workflow_id}", "tickets/{ticket_id}", "returns/{return_id}"] {
+        let mirrored = ["returns/{return_id}", "disputes/{dispute_id}"]
+        for name in versioned + mirrored + ["workflows/{workflow_id}", "tickets/{ticket_id}"] {
             _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
         }
         // Both kinds of runs and plans.
@@ -204,6 +207,12 @@ import Time
         _ = try await check(tenant, back, order, named, gives: 201)
         _ = try await check(tenant, back, order, named, headers: versioned, gives: 200)
         _ = try await check(tenant, back, order, [:], gives: 422)
+
+        let disputed = "PUT /v1/stores/{store_id}/disputes/by-external-id/{external_id}"
+        _ = try await check(tenant, disputed, order, DisputeBody.put, headers: versioned, gives: 412)
+        _ = try await check(tenant, disputed, order, DisputeBody.put, gives: 201)
+        _ = try await check(tenant, disputed, order, DisputeBody.put, headers: versioned, gives: 200)
+        _ = try await check(tenant, disputed, order, [:], gives: 422)
 
         let later = (tenant.server.environment.clock.now() + .seconds(86_400)).rfc3339
         let sandbox = ["store_id": tenant.store.description]

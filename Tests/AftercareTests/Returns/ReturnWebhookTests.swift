@@ -91,6 +91,8 @@ import Time
         #expect(known["state"] == "unknown" && known["state_raw"] == "teleported")
         let order = try #require(known["order_id"]?.stringValue)
         #expect(try await tenant.get("/v1/orders/\(order)")["return_status"] == "unknown")
+        let tickets = try await tenant.list("/v1/tickets?order_id=\(order)")
+        #expect(tickets.count == 1 && tickets.first?["kind"] == "unknown_order_data")
     }
 
     @Test func `nothing of it is applied while the connection is not in use`() async throws {

@@ -26,12 +26,12 @@ import Time
     /// The topics of a REST answer's resources. `fulfillment_order-…` is none of them.
     private static let resources = [
         "order": "orders/updated", "fulfillment": "fulfillments/update",
-        "fulfillment_event": "fulfillment_events/create",
+        "fulfillment_event": "fulfillment_events/create", "dispute": "disputes/update",
     ]
 
     private static func deliveries() throws -> [Delivery] {
         var deliveries: [Delivery] = []
-        let families = ["orders/", "fulfillments/", "fulfillment_events/", "returns/", "app/uninstalled"]
+        let families = ["orders/", "fulfillments/", "fulfillment_events/", "returns/", "disputes/", "app/uninstalled"]
         for file in try SharedData.files(below: "webhooks/shopify") {
             let topic = String(file.split(separator: "/").last?.dropLast(5) ?? "").replacing("__", with: "/")
             guard families.contains(where: topic.hasPrefix) else { continue }

@@ -65,7 +65,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
 
     enum Handling: Hashable, Sendable {
         case order, deletion, fulfillment, fulfillmentEvent, refund, orderTransaction, uninstallation
-        case `return`, deliverable
+        case `return`, deliverable, dispute
         case ignored(IgnoredReason)
     }
 
@@ -109,7 +109,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
             // It names neither the return nor the order, nor a line of either.
             .ignored(.namesNoReturn)
         case .disputesCreate, .disputesUpdate:
-            .ignored(.disputesNotMirrored)
+            .dispute
         case .customersCreate, .customersUpdate, .customersDelete, .customersMerge, .customersEmailConsent:
             .ignored(.customersNotMirrored)
         case .appUninstalled:
@@ -162,6 +162,8 @@ enum Shopify {
             return .return(change)
         case .deliverable:
             return .return(try ShopifyReturn.deliverable(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .dispute:
+            return .dispute(try ShopifyDispute.change(BodyReader(body), saidAt: saidAt ?? receivedAt))
         }
     }
 }
