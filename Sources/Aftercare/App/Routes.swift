@@ -18,6 +18,7 @@ enum Routes {
             ReturnRoutes(environment: environment).routes,
             PutReturnRoutes(environment: environment).routes,
             DisputeRoutes(environment: environment).routes,
+            CustomerRoutes(environment: environment).routes,
             TimelineRoutes(environment: environment).routes,
             AutomationRoutes(environment: environment).routes,
             MessageRoutes(environment: environment).routes,

@@ -46,6 +46,7 @@ enum OrderField: String, CaseIterable, Sendable {
     case number, email
     case customerName = "customer_name"
     case customerLocale = "customer_locale"
+    case customer
     case total
     case presentmentTotal = "presentment_total"
     case financial, fulfillment, lifecycle
@@ -60,6 +61,8 @@ struct OrderValues: Hashable, Sendable {
     var email: String?
     var customerName: String?
     var customerLocale: String?
+    /// The id at its source of the account it was placed with; nil for a guest.
+    var customer: String?
     /// What the shop accounts in.
     var total: Money?
     /// What the customer sees and pays in.
@@ -82,6 +85,7 @@ struct OrderValues: Hashable, Sendable {
         case .email: email = other.email
         case .customerName: customerName = other.customerName
         case .customerLocale: customerLocale = other.customerLocale
+        case .customer: customer = other.customer
         case .total: total = other.total
         case .presentmentTotal: presentmentTotal = other.presentmentTotal
         case .financial: (financial, financialRaw) = (other.financial, other.financialRaw)
@@ -119,6 +123,8 @@ struct Order: Sendable {
     let id: OrderID
     let store: StoreID
     let externalID: String
+    /// Whose it is, once that is known.
+    let customer: CustomerID?
     var state: OrderState
     /// In the order they are shown.
     var shipments: [(id: ShipmentID, shipment: Shipment, externalID: String)] = []

@@ -14,6 +14,8 @@ enum OrderMirrorStore {
         /// Nil for one that this transaction made.
         let state: OrderState?
         let version: Int64
+        /// Whose it is, once that is known.
+        var customer: CustomerID?
         let shipmentIDs: [String: ShipmentID]
         let refundIDs: [String: RefundID]
     }
@@ -48,6 +50,7 @@ enum OrderMirrorStore {
                 store: store,
                 state: nil,
                 version: 0,
+                customer: nil,
                 shipmentIDs: [:],
                 refundIDs: [:]
             )
@@ -74,6 +77,7 @@ enum OrderMirrorStore {
             store: store,
             state: order.state,
             version: order.version,
+            customer: order.customer,
             shipmentIDs: Dictionary(shipments.map { ($0.externalID, $0.id) }, uniquingKeysWith: { first, _ in first }),
             refundIDs: Dictionary(refunds.map { ($0.externalID, $0.id) }, uniquingKeysWith: { first, _ in first })
         )

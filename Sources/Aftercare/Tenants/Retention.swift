@@ -4,8 +4,8 @@ import Time
 
 /// How long what is short-lived is kept, and when the store's night is.
 ///
-/// Not here: orders, returns, disputes, facts, inbound events, runs and messages. They are what the merchant's questions are
-/// answered from.
+/// Not here: orders, customers, returns, disputes, facts, inbound events, runs and messages. They are what the
+/// merchant's questions are answered from.
 enum Retention {
     /// What the sweep deletes, in the order it does.
     enum Subject: CaseIterable, Sendable {

@@ -49,10 +49,10 @@ struct ApplyInboundEvent {
             try await settle(event, as: .ignored, reason.rawValue, job)
         case .uninstalled:
             try await disconnect(event, job)
-        case .changes where isDisabled, .return where isDisabled, .dispute where isDisabled:
+        case .changes where isDisabled, .return where isDisabled, .dispute where isDisabled, .customer where isDisabled:
             try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
-            try await quarantining(event, job) { try await apply(changes, of: event, job) }
+            try await quarantining(event, job) { try await apply(changes, of: event, provider, job) }
         case .return(let change):
             try await quarantining(event, job) {
                 try await applying(event, job) { transaction, now in
@@ -64,7 +64,7 @@ struct ApplyInboundEvent {
                         now: now
                     )
                     let applied = try await apply.apply(change, in: transaction)
-                    return (applied.order, applied.last)
+                    return Applied(order: applied.order, last: applied.last)
                 }
             }
         case .dispute(let change):
@@ -78,7 +78,21 @@ struct ApplyInboundEvent {
                         now: now
                     )
                     let applied = try await apply.apply(change, in: transaction)
-                    return (applied.order, applied.last)
+                    return Applied(order: applied.order, last: applied.last)
+                }
+            }
+        case .customer(let change):
+            try await quarantining(event, job) {
+                try await applying(event, job) { transaction, now in
+                    let place = CustomerStore.Place(
+                        tenant: event.tenant,
+                        store: event.store,
+                        source: provider.rawValue
+                    )
+                    switch try await ApplyCustomer(place: place, now: now).apply(change, in: transaction) {
+                    case .success(let last): return Applied(last: last)
+                    case .failure(let refusal): return Applied(ignored: refusal.reason)
+                    }
                 }
             }
         }
@@ -109,7 +123,12 @@ struct ApplyInboundEvent {
         }
     }
 
-    private func apply(_ changes: [OrderChange], of event: InboundEvent, _ job: Job) async throws {
+    private func apply(
+        _ changes: [OrderChange],
+        of event: InboundEvent,
+        _ provider: Connection.Provider,
+        _ job: Job
+    ) async throws {
         let now = environment.clock.now()
         let raised = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
             try await JobStore.finish(job, in: transaction, now: now)
@@ -140,6 +159,9 @@ struct ApplyInboundEvent {
                 for statement in OrderMirrorStore.save(outcome.state, over: held, now: now) {
                     transaction.add(statement)
                 }
+                let link = CustomerStore.link(outcome.state, of: held, source: provider.rawValue, now: now)
+                for statement in link.statements { transaction.add(statement) }
+                raises += link.last
                 let raise = OrderMirrorStore.raise(
                     outcome.facts,
                     of: held,
@@ -159,20 +181,29 @@ struct ApplyInboundEvent {
         if raised { environment.wakeWorker() }
     }
 
-    /// One transaction: the job is finished, a feature applies what it understands, and the event is settled. The
-    /// feature gives the order it was about, and what enqueues and so comes last.
+    /// What a feature made of an event.
+    private struct Applied {
+        /// The order it was about.
+        var order: OrderID?
+        /// What enqueues and so comes last.
+        var last: [SQL] = []
+        /// Why it came to nothing.
+        var ignored: IgnoredReason?
+    }
+
+    /// One transaction: the job is finished, a feature applies what it understands, and the event is settled.
     private func applying(
         _ event: InboundEvent,
         _ job: Job,
-        _ apply: (Transaction, Instant) async throws -> (order: OrderID?, last: [SQL])
+        _ apply: (Transaction, Instant) async throws -> Applied
     ) async throws {
         let now = environment.clock.now()
         let wakes = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
             try await JobStore.finish(job, in: transaction, now: now)
             let applied = try await apply(transaction, now)
             var event = event
-            (event.state, event.reason, event.settledAt) = (.applied, nil, now)
-            event.order = applied.order
+            event.state = applied.ignored == nil ? .applied : .ignored
+            (event.reason, event.settledAt, event.order) = (applied.ignored?.rawValue, now, applied.order)
             transaction.add(InboundEventStore.settle(event))
             for statement in applied.last { transaction.add(statement) }
             return !applied.last.isEmpty

@@ -1,9 +1,10 @@
-/// What a webhook comes to, whoever sent it: changes of one order, of a return or of a dispute, the end of the
-/// connection, or nothing, with the reason.
+/// What a webhook comes to, whoever sent it: changes of one order, of a return, of a dispute or of customers, the
+/// end of the connection, or nothing, with the reason.
 enum Understanding: Hashable, Sendable {
     case changes([OrderChange])
     case `return`(ReturnChange)
     case dispute(DisputeChange)
+    case customer(CustomerChange)
     /// The shop took the app out.
     case uninstalled
     case ignored(IgnoredReason)
@@ -21,7 +22,10 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     case namesNoReturn = "names_no_return"
     /// It says how a return differs from what it was, and not what it is.
     case returnDifferencesNotMirrored = "return_differences_not_mirrored"
-    case customersNotMirrored = "customers_not_mirrored"
+    /// The shop was asked to make one of two customers, and has not.
+    case mergerNotCompleted = "merger_not_completed"
+    /// The customer that is to be kept was merged into the other one before.
+    case mergesInCircle = "merges_in_circle"
     case shopNotMirrored = "shop_not_mirrored"
     case privacyRequestsByHand = "privacy_requests_by_hand"
     /// It would have changed the mirror. Replay it once the connection is in use again.

@@ -52,7 +52,8 @@ import Time
                 "refunds/create", "order_transactions/create",
                 "returns/request", "returns/approve", "returns/decline", "returns/cancel", "returns/close",
                 "returns/reopen", "returns/update", "reverse_deliveries/attach_deliverable",
-                "disputes/create", "disputes/update",
+                "disputes/create", "disputes/update", "customers/create", "customers/update", "customers/delete",
+                "customers/merge", "customers_email_marketing_consent/update",
             ]
         )
     }
@@ -159,7 +160,7 @@ import Time
             #"{"id":1,"brand_new":{"a":[1]},"line_items":null,"fulfillments":null,"customer":null,"total_price":null}"#
         )
         #expect(!statement.isComplete && statement.values.lines.isEmpty && statement.values.total == nil)
-        #expect(statement.told == [.lines, .customerName, .total, .presentmentTotal])
+        #expect(statement.told == [.lines, .customerName, .customer, .total, .presentmentTotal])
         #expect(statement.stamp.at == nil)
     }
 

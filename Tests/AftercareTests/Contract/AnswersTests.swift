@@ -114,7 +114,7 @@ import Time
         }
         #expect(checked.count == reads.count)
         let versioned = ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"]
-        let mirrored = ["returns/{return_id}", "disputes/{dispute_id}"]
+        let mirrored = ["returns/{return_id}", "disputes/{dispute_id}", "customers/{customer_id}"]
         for name in versioned + mirrored + ["workflows/{workflow_id}", "tickets/{ticket_id}"] {
             _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
         }

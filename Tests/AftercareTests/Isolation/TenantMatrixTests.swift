@@ -38,7 +38,7 @@ import Testing
                 "order_id": "/v1/orders", "event_id": "/v1/inbound-events", "run_id": "/v1/runs",
                 "message_id": "/v1/messages", "workflow_id": "/v1/workflows",
                 "ticket_id": "/v1/tickets", "return_id": "/v1/returns",
-                "dispute_id": "/v1/disputes",
+                "dispute_id": "/v1/disputes", "customer_id": "/v1/customers",
             ]
             for (name, path) in lists {
                 ids[name] = try #require(try await tenant.get(path)["data"]?[0]?["id"]?.stringValue, "\(path)")
@@ -141,7 +141,7 @@ import Testing
         let marks = [victim.tenant.store.description, victim.ids["order_id"], victim.ids["run_id"]].compactMap { $0 }
         let lists = [
             "stores", "orders", "runs", "messages", "inbound-events", "workflows", "connections", "tickets",
-            "returns", "disputes",
+            "returns", "disputes", "customers",
         ]
         for path in lists {
             for text in [
@@ -161,6 +161,8 @@ import Testing
             #expect(try await stranger.get("/v1/\(path)?order_id=\(order)")["data"] == [])
         }
         #expect(try await stranger.get("/v1/orders?store_id=\(victim.tenant.store)")["data"] == [])
+        let customer = try #require(victim.ids["customer_id"])
+        #expect(try await stranger.get("/v1/orders?customer_id=\(customer)")["data"] == [])
     }
 
     private func absent(_ template: Route.Template, _ victim: Victim) throws -> String {

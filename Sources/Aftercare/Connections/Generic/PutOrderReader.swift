@@ -21,7 +21,8 @@ extension PutOrder {
     private static func values(_ body: inout FieldReader) -> OrderValues? {
         let names = (
             body.required("number", .string(1...255)), body.optional("email", .mailAddress),
-            body.optional("customer_name", .string(0...255)), body.optional("customer_locale", .string(2...35))
+            body.optional("customer_name", .string(0...255)), body.optional("customer_locale", .string(2...35)),
+            body.optional("customer_external_id", .externalID)
         )
         let money = (body.required("total", .money(.positive)), body.optional("presentment_total", .money(.positive)))
         let axes = (
@@ -38,6 +39,7 @@ extension PutOrder {
         let lines = body.required("lines", .lines)
         checkCurrency(of: lines, money.0, &body)
         guard let number = names.0, let email = names.1, let name = names.2, let locale = names.3,
+            let customer = names.4,
             let total = money.0, let presentment = money.1, let financial = axes.0, let fulfillment = axes.1,
             let lifecycle = axes.2, let returns = axes.3, let financialRaw = raws.0, let fulfillmentRaw = raws.1,
             let lifecycleRaw = raws.2, let returnsRaw = raws.3, let reason = rest.0, let placedAt = rest.1, let lines
@@ -47,6 +49,7 @@ extension PutOrder {
             email: email,
             customerName: name,
             customerLocale: locale,
+            customer: customer,
             total: total,
             // What the customer paid in is what the shop accounts in, unless it says otherwise.
             presentmentTotal: presentment ?? total,

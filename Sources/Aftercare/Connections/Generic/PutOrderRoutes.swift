@@ -76,6 +76,8 @@ struct PutOrderRoutes {
         if let next {
             for statement in OrderMirrorStore.save(next.state, over: held, now: now) { transaction.add(statement) }
         }
+        let link = next.map { CustomerStore.link($0.state, of: held, source: CustomerStore.Place.api, now: now) }
+        for statement in link?.statements ?? [] { transaction.add(statement) }
         let rows = try await transaction.query(OrderStore.whole(held.id, tenant: held.tenant))
         guard let mirrored = try OrderStore.decodeWhole(rows) else { throw UnreadableRow(table: "orders") }
         if let next {
@@ -86,7 +88,8 @@ struct PutOrderRoutes {
                 event: nil,
                 now: now
             )
-            // It enqueues, and so comes last.
+            // They enqueue, and so come last.
+            for statement in link?.last ?? [] { transaction.add(statement) }
             if let raise { transaction.add(raise) }
         }
         return reply(outcome, mirrored)

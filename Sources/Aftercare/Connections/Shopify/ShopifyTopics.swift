@@ -66,6 +66,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
     enum Handling: Hashable, Sendable {
         case order, deletion, fulfillment, fulfillmentEvent, refund, orderTransaction, uninstallation
         case `return`, deliverable, dispute
+        case customer, customerDeletion, customerMerger, customerConsent
         case ignored(IgnoredReason)
     }
 
@@ -110,8 +111,14 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
             .ignored(.namesNoReturn)
         case .disputesCreate, .disputesUpdate:
             .dispute
-        case .customersCreate, .customersUpdate, .customersDelete, .customersMerge, .customersEmailConsent:
-            .ignored(.customersNotMirrored)
+        case .customersCreate, .customersUpdate:
+            .customer
+        case .customersDelete:
+            .customerDeletion
+        case .customersMerge:
+            .customerMerger
+        case .customersEmailConsent:
+            .customerConsent
         case .appUninstalled:
             .uninstallation
         case .shopUpdate:
@@ -164,6 +171,17 @@ enum Shopify {
             return .return(try ShopifyReturn.deliverable(BodyReader(body), saidAt: saidAt ?? receivedAt))
         case .dispute:
             return .dispute(try ShopifyDispute.change(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .customer:
+            return .customer(try ShopifyCustomer.change(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .customerDeletion:
+            return .customer(try ShopifyCustomer.deletion(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .customerMerger:
+            guard let merger = try ShopifyCustomer.merger(BodyReader(body)) else {
+                return .ignored(.mergerNotCompleted)
+            }
+            return .customer(merger)
+        case .customerConsent:
+            return .customer(try ShopifyCustomer.consent(BodyReader(body), saidAt: saidAt ?? receivedAt))
         }
     }
 }
