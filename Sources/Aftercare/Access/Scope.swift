@@ -6,6 +6,7 @@ enum Scope: String, CaseIterable, Sendable {
     case connectionsWrite = "connections:write"
     case ordersRead = "orders:read"
     case ordersWrite = "orders:write"
+    case customersRead = "customers:read"
     case eventsRead = "inbound_events:read"
     case eventsWrite = "inbound_events:write"
     case workflowsRead = "workflows:read"
@@ -20,6 +21,8 @@ enum Scope: String, CaseIterable, Sendable {
     case usersWrite = "users:write"
     case keysRead = "api_keys:read"
     case keysWrite = "api_keys:write"
+    case privacyRead = "privacy:read"
+    case privacyWrite = "privacy:write"
 }
 
 extension Scope {
@@ -40,8 +43,8 @@ enum Role: String, CaseIterable, Sendable {
         switch self {
         case .viewer:
             [
-                .storesRead, .connectionsRead, .ordersRead, .eventsRead, .workflowsRead, .runsRead, .messagesRead,
-                .ticketsRead, .operationsRead,
+                .storesRead, .connectionsRead, .ordersRead, .customersRead, .eventsRead, .workflowsRead, .runsRead,
+                .messagesRead, .ticketsRead, .operationsRead,
             ]
         case .agent:
             Role.viewer.scopes.union([.messagesWrite, .ticketsWrite])

@@ -201,6 +201,19 @@ enum AutomationStore {
         """
     }
 
+    /// The order's disputes that are not over, by the source's ids.
+    static func openDisputes(_ origin: Origin) -> SQL {
+        """
+        SELECT external_id
+          FROM disputes
+         WHERE tenant_id = \(origin.tenant) AND status IN ('needs_response', 'under_review', 'unknown')
+           AND order_id = (SELECT \(unsafe: origin.order)
+                             FROM \(unsafe: origin.table)
+                            WHERE tenant_id = \(origin.tenant) AND \(unsafe: origin.key) = \(origin.id))
+         ORDER BY external_id
+        """
+    }
+
     /// What was sent to this order's customer, by effect key.
     static func sent(_ origin: Origin) -> SQL {
         """

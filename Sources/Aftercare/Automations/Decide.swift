@@ -91,6 +91,8 @@ extension Question {
         if demands(.notRefunded), facts.isPaymentUnknown { return .paymentStatusUnknown }
         // Whatever its conditions say, a message needs somebody to go to.
         if !facts.hasEmail { return .noEmail }
+        // No condition of the workflow: it cannot be left out.
+        if workflow.definition.messageClass == .followUp, !facts.openDisputes.isEmpty { return .disputeOpen }
         if demands(.noOpenTicket), workflow.definition.messageClass == .followUp, !facts.openTickets.isEmpty {
             return .ticketOpen
         }

@@ -14,7 +14,7 @@ struct Known {
         [
             AutomationStore.holdClock(origin), AutomationStore.lockOrder(origin), AutomationStore.store(origin),
             AutomationStore.policy(origin), AutomationStore.parcels(origin), AutomationStore.refunds(origin),
-            AutomationStore.sent(origin), AutomationStore.openTickets(origin),
+            AutomationStore.sent(origin), AutomationStore.openTickets(origin), AutomationStore.openDisputes(origin),
         ]
     }
 
@@ -23,7 +23,7 @@ struct Known {
         _ = rows.removeFirst()
         let (order, store, policy) = (rows.removeFirst(), rows.removeFirst(), rows.removeFirst())
         let (parcels, refunds) = (rows.removeFirst(), rows.removeFirst())
-        let (sent, tickets) = (rows.removeFirst(), rows.removeFirst())
+        let (sent, tickets, disputes) = (rows.removeFirst(), rows.removeFirst(), rows.removeFirst())
         guard let order = order.first, let store = store.first, let policy = policy.first else { return nil }
         self.store = try TenantStore.decode(store)
         self.policy = try PolicyStore.decode(policy)
@@ -50,7 +50,8 @@ struct Known {
             },
             refunds: refunds.map(OrderFacts.Refund.init),
             sent: Set(sent.decode(String.self)),
-            openTickets: tickets.decode(String.self)
+            openTickets: tickets.decode(String.self),
+            openDisputes: disputes.decode(String.self)
         )
     }
 

@@ -50,6 +50,8 @@ struct OrderFacts: Hashable, Sendable {
     let sent: Set<String>
     /// The kinds of the tickets about it that nobody has closed, sorted.
     let openTickets: [String]
+    /// The source's ids of its disputes that are not over, sorted.
+    let openDisputes: [String]
 
     var isCancelled: Bool { Self.isCancelled(lifecycleStatus) }
     var isDeleted: Bool { Self.isDeleted(lifecycleStatus) }
@@ -104,6 +106,7 @@ extension OrderFacts {
             ),
             "sent": .array(sent.sorted().map { .string($0) }),
             "open_tickets": .array(openTickets.map { .string($0) }),
+            "open_disputes": .array(openDisputes.map { .string($0) }),
         ]
     }
 }

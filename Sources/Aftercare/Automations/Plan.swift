@@ -54,6 +54,8 @@ enum DeclineReason: String, CaseIterable, Sendable {
     case noEmail = "no_email"
     /// A person is at work on the order: one voice at a time.
     case ticketOpen = "ticket_open"
+    /// A payment of the order is disputed: whatever the workflow demands, no follow-up goes out.
+    case disputeOpen = "dispute_open"
     /// The parcel is no longer, or not yet, with the customer.
     case notDelivered = "not_delivered"
     /// A newer state of the refund is known, and has a notice of its own.

@@ -15,6 +15,14 @@ struct Workflow: Hashable, Sendable {
         case refundRecorded = "refund_recorded"
         case refundSucceeded = "refund_succeeded"
         case refundFailed = "refund_failed"
+        case returnRequested = "return_requested"
+        case returnApproved = "return_approved"
+        case returnDeclined = "return_declined"
+        case returnCancelled = "return_cancelled"
+        case returnReceived = "return_received"
+        case returnClosed = "return_closed"
+        case disputeOpened = "dispute_opened"
+        case disputeClosed = "dispute_closed"
 
         /// Whether a notice about this would tell of a state the refund has left behind.
         func isSuperseded(by state: RefundState) -> Bool {
@@ -22,14 +30,18 @@ struct Workflow: Hashable, Sendable {
             case .refundRecorded: state == .succeeded || state == .failed || state == .removed
             case .refundSucceeded: state != .succeeded
             case .refundFailed: state != .failed
-            case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered: false
+            case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered, .returnRequested, .returnApproved,
+                .returnDeclined, .returnCancelled, .returnReceived, .returnClosed, .disputeOpened, .disputeClosed:
+                false
             }
         }
 
         var isAboutRefund: Bool {
             switch self {
             case .refundRecorded, .refundSucceeded, .refundFailed: true
-            case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered: false
+            case .orderPlaced, .orderCancelled, .orderPaid, .shipped, .delivered, .returnRequested, .returnApproved,
+                .returnDeclined, .returnCancelled, .returnReceived, .returnClosed, .disputeOpened, .disputeClosed:
+                false
             }
         }
     }

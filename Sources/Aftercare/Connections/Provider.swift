@@ -70,7 +70,8 @@ extension Connection.Provider {
     func understand(_ event: InboundEvent, body: [UInt8]) throws(Poison) -> Understanding {
         let (topic, receivedAt) = (event.headers.topic, event.receivedAt)
         return switch self {
-        case .shopify: try Shopify.understand(topic: topic, body: body, receivedAt: receivedAt)
+        case .shopify:
+            try Shopify.understand(topic: topic, body: body, receivedAt: receivedAt, saidAt: event.saidAt)
         case .wooCommerce: try WooCommerce.understand(topic: topic, body: body, receivedAt: receivedAt)
         }
     }

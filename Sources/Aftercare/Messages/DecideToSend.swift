@@ -16,6 +16,8 @@ struct SendQuestion: Sendable {
     let refundState: RefundState?
     /// Whether somebody looks after the order; not where a person asked for this very message to be sent again.
     let hasOpenTicket: Bool
+    /// Whether a payment of the order is disputed.
+    let hasOpenDispute: Bool
     let quietHours: QuietHours?
     /// The store's zone and the store's time.
     let zone: Zone
@@ -49,6 +51,8 @@ func decideToSend(_ question: SendQuestion) -> SendDecision {
 extension SendQuestion {
     fileprivate var obstacle: DeclineReason? {
         if OrderFacts.isDeleted(lifecycleStatus) { return .orderDeleted }
+        // Whatever asked for it: no workflow and no person switches this off.
+        if messageClass == .followUp, hasOpenDispute { return .disputeOpen }
         guard let workflow else { return nil }
         if workflow.rollout == .off || workflow.rollout == .shadow { return .workflowOff }
         let conditions = workflow.definition.conditions

@@ -78,8 +78,9 @@ struct Message: Sendable {
 
     let id: MessageID
     let store: StoreID
-    let order: OrderID
-    let run: RunID
+    /// Both are there for what goes to a customer. A mail to the store's people may be about neither.
+    let order: OrderID?
+    let run: RunID?
     let effectKey: String
     let messageClass: MessageClass
     /// After this it never leaves. Absent: it is never too late.

@@ -10,18 +10,22 @@ extension MessageStore {
     /// What `decideToSend` goes by, in one row, each table by its primary key or a unique one.
     static func circumstances(_ id: MessageID, tenant: TenantID) -> SQL {
         """
-        SELECT stores.time_zone, stores.test_clock, orders.financial_status, orders.lifecycle_status,
+        SELECT stores.time_zone, stores.test_clock, coalesce(orders.financial_status, 'unknown') AS financial_status,
+               coalesce(orders.lifecycle_status, 'open') AS lifecycle_status,
                parcel.status AS parcel_status, refund.state AS refund_state, policy.document,
                EXISTS (SELECT FROM tickets
                         WHERE tenant_id = \(tenant.uuid) AND order_id = message.order_id AND state <> 'closed')
            AND NOT EXISTS (SELECT FROM message_attempts
                             WHERE tenant_id = \(tenant.uuid) AND message_id = message.id AND resolved_as = 'queued')
                AS has_open_ticket,
+               EXISTS (SELECT FROM disputes
+                        WHERE tenant_id = \(tenant.uuid) AND order_id = message.order_id
+                          AND status IN ('needs_response', 'under_review', 'unknown')) AS has_open_dispute,
                workflow.id, workflow.rollout, decided.version, decided.definition
           FROM messages AS message
           JOIN stores
             ON stores.tenant_id = \(tenant.uuid) AND stores.id = message.store_id
-          JOIN orders
+          LEFT JOIN orders
             ON orders.tenant_id = \(tenant.uuid) AND orders.id = message.order_id
           LEFT JOIN runs AS run
             ON run.tenant_id = \(tenant.uuid) AND run.id = message.run_id
@@ -68,6 +72,7 @@ extension MessageStore {
                 return state
             },
             hasOpenTicket: row("has_open_ticket"),
+            hasOpenDispute: row("has_open_dispute"),
             quietHours: policy.flatMap { try FieldReader.read(JSON(parsing: $0.text), Policy.init).quietHours },
             zone: zone,
             now: testClock ?? now,

@@ -28,7 +28,7 @@ enum LifecycleStatus: String, CaseIterable, Sendable { case open, closed, cancel
 enum ReturnStatus: String, CaseIterable, Sendable {
     case none, requested
     case inProgress = "in_progress"
-    case inspected, returned, failed
+    case inspected, returned, failed, unknown
 }
 
 /// One line of an order.
@@ -46,6 +46,7 @@ enum OrderField: String, CaseIterable, Sendable {
     case number, email
     case customerName = "customer_name"
     case customerLocale = "customer_locale"
+    case customer
     case total
     case presentmentTotal = "presentment_total"
     case financial, fulfillment, lifecycle
@@ -60,6 +61,8 @@ struct OrderValues: Hashable, Sendable {
     var email: String?
     var customerName: String?
     var customerLocale: String?
+    /// The id at its source of the account it was placed with; nil for a guest.
+    var customer: String?
     /// What the shop accounts in.
     var total: Money?
     /// What the customer sees and pays in.
@@ -82,6 +85,7 @@ struct OrderValues: Hashable, Sendable {
         case .email: email = other.email
         case .customerName: customerName = other.customerName
         case .customerLocale: customerLocale = other.customerLocale
+        case .customer: customer = other.customer
         case .total: total = other.total
         case .presentmentTotal: presentmentTotal = other.presentmentTotal
         case .financial: (financial, financialRaw) = (other.financial, other.financialRaw)
@@ -103,6 +107,8 @@ struct OrderState: Hashable, Sendable {
     var isComplete = false
     /// All that was told of it was told as history: nothing of it ever starts a workflow.
     var isHistorical = false
+    /// Somebody had their data erased: nothing that names or reaches a person comes back, whoever tells it.
+    var isRedacted = false
     /// By the source's id.
     var shipments: [String: Shipment] = [:]
     var refunds: [String: Refund] = [:]
@@ -110,8 +116,17 @@ struct OrderState: Hashable, Sendable {
     var refundList: RefundList?
     /// Also those of which it is not known yet which refund they belong to.
     var refundTransactions: [String: RefundTransaction] = [:]
+    /// How far each of its returns is. They are mirrored beside it (`Returns/`), because some bodies name no order.
+    var returns: [String: ReturnState] = [:]
     /// What was raised already.
     var facts: Set<Fact.Key> = []
+}
+
+extension OrderState {
+    mutating func settleRedaction() {
+        guard isRedacted else { return }
+        (values.email, values.customerName, values.customerLocale, values.customer) = (nil, nil, nil, nil)
+    }
 }
 
 /// An order as the API shows it.
@@ -119,6 +134,8 @@ struct Order: Sendable {
     let id: OrderID
     let store: StoreID
     let externalID: String
+    /// Whose it is, once that is known.
+    let customer: CustomerID?
     var state: OrderState
     /// In the order they are shown.
     var shipments: [(id: ShipmentID, shipment: Shipment, externalID: String)] = []
@@ -142,11 +159,21 @@ struct Fact: Hashable, Sendable {
         case refundSucceeded = "refund_succeeded"
         /// The payment provider has refused it, or a part of it.
         case refundFailed = "refund_failed"
+        case returnRequested = "return_requested"
+        case returnApproved = "return_approved"
+        case returnDeclined = "return_declined"
+        case returnCancelled = "return_cancelled"
+        /// Something of it came back, all or not.
+        case returnReceived = "return_received"
+        case returnClosed = "return_closed"
+        case disputeOpened = "dispute_opened"
+        /// Won, lost, or settled in any other way.
+        case disputeClosed = "dispute_closed"
     }
 
     struct Key: Hashable, Sendable {
         let kind: Kind
-        /// What of the order it is about: the shipment's or the refund's id at its source; `order` for the order itself.
+        /// What of the order it is about: the id at its source of the shipment, the refund, …; `order` for the order itself.
         let episode: String
 
         static let wholeOrder = "order"

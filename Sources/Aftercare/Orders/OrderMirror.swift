@@ -59,6 +59,8 @@ enum OrderMirror {
             guard let refund = outcome.state.apply(statement, receivedAt: receivedAt) else { break }
             raiseFacts(ofRefund: refund, in: &outcome)
         }
+        outcome.state.settleReturns()
+        outcome.state.settleRedaction()
         return outcome
     }
 

@@ -42,7 +42,7 @@ extension OrderMirrorStore {
             UPDATE orders
                SET is_complete = \(state.isComplete), number = \(values.number), email = \(values.email),
                    email_normalized = \(normalized), customer_name = \(values.customerName),
-                   customer_locale = \(values.customerLocale), currency = \(values.total?.currency),
+                   customer_locale = \(values.customerLocale), customer_external_id = \(values.customer), currency = \(values.total?.currency),
                    total = \(values.total?.amount), presentment_currency = \(values.presentmentTotal?.currency),
                    presentment_total = \(values.presentmentTotal?.amount),
                    financial_status = \(values.financial.rawValue), financial_status_raw = \(values.financialRaw),

@@ -14,6 +14,8 @@ enum OrderMirrorStore {
         /// Nil for one that this transaction made.
         let state: OrderState?
         let version: Int64
+        /// Whose it is, once that is known.
+        var customer: CustomerID?
         let shipmentIDs: [String: ShipmentID]
         let refundIDs: [String: RefundID]
     }
@@ -35,7 +37,8 @@ enum OrderMirrorStore {
             reports(externalID, tenant: tenant, store: store),
             facts(externalID, tenant: tenant, store: store),
             RefundStore.refunds(ofOrder: externalID, tenant: tenant, store: store),
-            RefundStore.transactions(ofOrder: externalID, tenant: tenant, store: store)
+            RefundStore.transactions(ofOrder: externalID, tenant: tenant, store: store),
+            ReturnStore.states(ofOrder: externalID, tenant: tenant, store: store)
         )
         guard let row = rows[0].first else { throw UnreadableRow(table: "orders") }
         var order = try OrderStore.decode(row)
@@ -47,6 +50,7 @@ enum OrderMirrorStore {
                 store: store,
                 state: nil,
                 version: 0,
+                customer: nil,
                 shipmentIDs: [:],
                 refundIDs: [:]
             )
@@ -54,6 +58,7 @@ enum OrderMirrorStore {
         order.state.values.lines = try rows[1].map(OrderStore.decodeLine)
         order.state.provenance = try provenance(row)
         order.state.refundList = try refundList(row)
+        order.state.isRedacted = try row("is_redacted")
         for (_, shipment, externalID) in shipments { order.state.shipments[externalID] = shipment }
         for index in 0..<rows[3].count { try readReport(rows[3][index], into: &order.state.shipments) }
         for (kind, episode) in try rows[4].decode((String, String).self) {
@@ -65,12 +70,16 @@ enum OrderMirrorStore {
         for transaction in try rows[6].map(RefundStore.decodeTransaction) {
             order.state.refundTransactions[transaction.word.externalID] = transaction
         }
+        for known in try rows[7].map(ReturnStore.decodeState) {
+            order.state.returns[known.externalID] = known.state
+        }
         return Held(
             id: order.id,
             tenant: tenant,
             store: store,
             state: order.state,
             version: order.version,
+            customer: order.customer,
             shipmentIDs: Dictionary(shipments.map { ($0.externalID, $0.id) }, uniquingKeysWith: { first, _ in first }),
             refundIDs: Dictionary(refunds.map { ($0.externalID, $0.id) }, uniquingKeysWith: { first, _ in first })
         )
@@ -88,7 +97,7 @@ enum OrderMirrorStore {
     private static func lock(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
         """
         SELECT \(unsafe: OrderStore.columns), source_hash, source_stamps, listed_refunds, refunds_listed_at,
-               refunds_listed_hash
+               refunds_listed_hash, redacted_at IS NOT NULL AS is_redacted
           FROM orders
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND external_id = \(externalID)
            FOR UPDATE
@@ -137,7 +146,7 @@ enum OrderMirrorStore {
 
     // MARK: Provenance
 
-    private static func provenance<Field>(_ row: Row) throws -> Provenance<Field>
+    static func provenance<Field>(_ row: Row) throws -> Provenance<Field>
     where Field: RawRepresentable<String> {
         let (at, hash, stamps): (Instant?, Bytea?, JSONB) =
             try (row("source_updated_at"), row("source_hash"), row("source_stamps"))

@@ -8,7 +8,7 @@ import Time
 struct OrderRoutes {
     let environment: Environment
 
-    private static let filters: Set<String> = ["store_id", "email", "external_id"]
+    private static let filters: Set<String> = ["store_id", "email", "external_id", "customer_id"]
 
     var routes: [Route] {
         [
@@ -28,7 +28,8 @@ struct OrderRoutes {
         let filter = OrderStore.Filter(
             store: try call.query.id("store_id"),
             email: call.query["email"].map { MailAddress.normalized($0) },
-            externalID: call.query["external_id"]
+            externalID: call.query["external_id"],
+            customer: try call.query.id("customer_id")
         )
         let (_, rows) = try await environment.access.read(call) {
             [OrderStore.orders(page, filter, tenant: $0.tenant)]
@@ -69,6 +70,7 @@ struct OrderRoutes {
         object.member("email", values.email)
         object.member("customer_name", values.customerName)
         object.member("customer_locale", values.customerLocale)
+        object.member("customer_id", order.customer)
         object.member("is_complete", order.state.isComplete)
         object.member("historical", order.state.isHistorical)
         object.member("financial_status", values.financial.rawValue)

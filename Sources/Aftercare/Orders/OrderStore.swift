@@ -8,7 +8,8 @@ enum OrderStore {
         id, store_id, external_id, number, email, customer_name, customer_locale, currency, total,
         presentment_currency, presentment_total, financial_status, financial_status_raw, fulfillment_status,
         fulfillment_status_raw, lifecycle_status, lifecycle_status_raw, cancel_reason, return_status,
-        return_status_raw, placed_at, is_complete, historical, source_updated_at, version, created_at, updated_at
+        return_status_raw, placed_at, is_complete, historical, source_updated_at, version, created_at, updated_at,
+        customer_external_id, customer_id
         """
 
     static let shipmentColumns = """
@@ -113,12 +114,40 @@ enum OrderStore {
         /// Normalized.
         var email: String?
         var externalID: String?
+        var customer: CustomerID?
     }
 
     /// Newest first. Each filter has an index of its own that gives the order too, but for the external id, of which
     /// there is one in each store.
     static func orders(_ page: Page, _ filter: Filter, tenant: TenantID) -> SQL {
-        if let externalID = filter.externalID {
+        if let customer = filter.customer {
+            // Of the one they were merged into, if they were, and of everybody who was merged into that one: by
+            // `customers_by_merger` and `orders_by_customer`, a handful.
+            """
+            WITH person AS MATERIALIZED (
+                SELECT coalesce(merged_into, id) AS id
+                  FROM customers
+                 WHERE tenant_id = \(tenant.uuid) AND id = \(customer.uuid)
+            ), found AS MATERIALIZED (
+                SELECT *
+                  FROM orders
+                 WHERE tenant_id = \(tenant.uuid)
+                   AND customer_id = ANY (ARRAY(SELECT id FROM person
+                                                UNION ALL
+                                                SELECT customers.id
+                                                  FROM customers JOIN person ON merged_into = person.id
+                                                 WHERE tenant_id = \(tenant.uuid)))
+            )
+            SELECT \(unsafe: columns)
+              FROM found
+             WHERE (\(filter.email) IS NULL OR email_normalized = \(filter.email))
+               AND (\(filter.externalID) IS NULL OR external_id = \(filter.externalID))
+               AND (\(filter.store?.uuid) IS NULL OR store_id = \(filter.store?.uuid))
+               AND (created_at, id) < (\(page.createdAt), \(page.id))
+             ORDER BY created_at DESC, id DESC
+             LIMIT \(page.rowLimit)
+            """
+        } else if let externalID = filter.externalID {
             // Materialized, or the planner may walk all orders in the list's order to save itself the sort of a few.
             """
             WITH found AS MATERIALIZED (
@@ -173,12 +202,13 @@ enum OrderStore {
         let (
             id, store, externalID, number, email, name, locale, currency, total, presentmentCurrency, presentmentTotal,
             financial, financialRaw, fulfillment, fulfillmentRaw, lifecycle, lifecycleRaw, cancelReason, returns,
-            returnsRaw, placedAt, isComplete, isHistorical, sourceUpdatedAt, version, createdAt, updatedAt
+            returnsRaw, placedAt, isComplete, isHistorical, sourceUpdatedAt, version, createdAt, updatedAt,
+            customerExternalID, customer
         ) = try row.decode(
             (
                 UUID, UUID, String, String?, String?, String?, String?, String?, Int64?, String?, Int64?,
                 String, String?, String, String?, String, String?, String?, String,
-                String?, Instant?, Bool, Bool, Instant?, Int64, Instant, Instant
+                String?, Instant?, Bool, Bool, Instant?, Int64, Instant, Instant, String?, UUID?
             ).self
         )
         guard let financial = FinancialStatus(rawValue: financial),
@@ -191,6 +221,7 @@ enum OrderStore {
             email: email,
             customerName: name,
             customerLocale: locale,
+            customer: customerExternalID,
             total: money(total, currency),
             presentmentTotal: money(presentmentTotal, presentmentCurrency),
             financial: financial,
@@ -209,6 +240,7 @@ enum OrderStore {
             id: ID(id),
             store: ID(store),
             externalID: externalID,
+            customer: customer.map { ID($0) },
             state: state,
             asOf: sourceUpdatedAt,
             version: version,

@@ -63,6 +63,14 @@ extension TimelineEntry {
         case .refundRecorded: "Refund \(about ?? "") was recorded."
         case .refundSucceeded: "The money of refund \(about ?? "") has moved."
         case .refundFailed: "The payment provider refused refund \(about ?? ""), or a part of it."
+        case .returnRequested: "Return \(about ?? "") was requested."
+        case .returnApproved: "Return \(about ?? "") was approved."
+        case .returnDeclined: "Return \(about ?? "") was declined."
+        case .returnCancelled: "Return \(about ?? "") was cancelled."
+        case .returnReceived: "Goods of return \(about ?? "") came back."
+        case .returnClosed: "Return \(about ?? "") was closed."
+        case .disputeOpened: "Dispute \(about ?? "") was opened."
+        case .disputeClosed: "Dispute \(about ?? "") is over."
         case nil: "\(words(kind))."
         }
     }

@@ -42,7 +42,7 @@ struct AnnounceTicket {
         return .finished
     }
 
-    /// Nil where there is nobody to tell. Escalations come from runs, so that there is one, and an order.
+    /// Nil where there is nobody to tell. What comes from a dispute or a return names no run, and perhaps no order.
     private func mail(
         about ticket: Ticket,
         _ orderNumber: String?,
@@ -50,12 +50,12 @@ struct AnnounceTicket {
         of store: Store,
         now: Instant
     ) -> (message: Message, request: Message.Request)? {
-        guard let address = store.escalationEmail, let order = ticket.order, let run = ticket.run else { return nil }
+        guard let address = store.escalationEmail else { return nil }
         let message = Message(
             id: .new(),
             store: store.id,
-            order: order,
-            run: run,
+            order: ticket.order,
+            run: ticket.run,
             // One for each time it was opened: the version is another when it is opened again.
             effectKey: "ticket:\(ticket.id):v\(ticket.version)",
             messageClass: .internal,

@@ -11,6 +11,8 @@ struct Escalation: Hashable, Sendable {
         case run(RunID)
         /// Only where it ended as failed or unknown, and went to a customer: a mail about a ticket opens none.
         case message(MessageID)
+        case dispute(DisputeID)
+        case `return`(ReturnID)
     }
 
     let kind: Ticket.Kind
@@ -28,6 +30,8 @@ struct Escalation: Hashable, Sendable {
         switch origin {
         case .run(let run): "\(run)"
         case .message(let message): "\(message)"
+        case .dispute(let dispute): "\(dispute)"
+        case .return(let `return`): "\(`return`)"
         }
     }
 }

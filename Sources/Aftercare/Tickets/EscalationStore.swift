@@ -170,6 +170,8 @@ extension Escalation.Origin {
         switch self {
         case .run: "runs"
         case .message: "messages"
+        case .dispute: "disputes"
+        case .return: "returns"
         }
     }
 
@@ -178,12 +180,13 @@ extension Escalation.Origin {
         switch self {
         case .run: "id"
         case .message: "run_id"
+        case .dispute, .return: "NULL::uuid"
         }
     }
 
     fileprivate var condition: String {
         switch self {
-        case .run: ""
+        case .run, .dispute, .return: ""
         case .message: "AND class <> 'internal' AND state IN ('failed', 'unknown')"
         }
     }
@@ -192,12 +195,14 @@ extension Escalation.Origin {
         switch self {
         case .run(let run): run.uuid
         case .message(let message): message.uuid
+        case .dispute(let dispute): dispute.uuid
+        case .return(let `return`): `return`.uuid
         }
     }
 
     fileprivate var message: UUID? {
         switch self {
-        case .run: nil
+        case .run, .dispute, .return: nil
         case .message(let message): message.uuid
         }
     }

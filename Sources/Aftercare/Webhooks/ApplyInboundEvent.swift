@@ -36,6 +36,10 @@ struct ApplyInboundEvent {
         let event = try InboundEventStore.decode(row)
         let provider = try InboundEventStore.provider(row)
         let isDisabled: Bool = try row("is_disabled")
+        if try row("is_redacted", as: Bool.self) {
+            try await settle(event, as: .ignored, IgnoredReason.redacted.rawValue, job)
+            return .finished
+        }
         let body = try InboundEventStore.body(row)
         let understanding: Understanding
         do throws(Poison) {
@@ -49,17 +53,75 @@ struct ApplyInboundEvent {
             try await settle(event, as: .ignored, reason.rawValue, job)
         case .uninstalled:
             try await disconnect(event, job)
-        case .changes where isDisabled:
+        case .changes where isDisabled, .return where isDisabled, .dispute where isDisabled, .customer where isDisabled:
             try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
-            do {
-                try await apply(changes, of: event, job)
-            } catch let error as PostgresError where error.isAboutTheData {
-                environment.logger.error("an event broke a rule of the database", metadata: ["event": "\(event.id)"])
-                try await settle(event, as: .quarantined, Poison(.refusedByDatabase).description, job)
+            try await quarantining(event, job) { try await apply(changes, of: event, provider, job) }
+        case .return(let change):
+            try await quarantining(event, job) {
+                try await applying(event, job) { transaction, now in
+                    let apply = ApplyReturn(
+                        tenant: event.tenant,
+                        store: try await store(of: event, in: transaction),
+                        event: event.id,
+                        receivedAt: event.receivedAt,
+                        now: now
+                    )
+                    let applied = try await apply.apply(change, in: transaction)
+                    return Applied(order: applied.order, isRedacted: applied.isRedacted, last: applied.last)
+                }
+            }
+        case .dispute(let change):
+            try await quarantining(event, job) {
+                try await applying(event, job) { transaction, now in
+                    let apply = ApplyDispute(
+                        tenant: event.tenant,
+                        store: try await store(of: event, in: transaction),
+                        event: event.id,
+                        receivedAt: event.receivedAt,
+                        now: now
+                    )
+                    let applied = try await apply.apply(change, in: transaction)
+                    return Applied(order: applied.order, last: applied.last)
+                }
+            }
+        case .customer(let change):
+            try await quarantining(event, job) {
+                try await applying(event, job) { transaction, now in
+                    let place = CustomerStore.Place(
+                        tenant: event.tenant,
+                        store: event.store,
+                        source: provider.rawValue
+                    )
+                    switch try await ApplyCustomer(place: place, now: now).apply(change, in: transaction) {
+                    case .success(let outcome):
+                        return Applied(
+                            customer: outcome.customer,
+                            isRedacted: outcome.isRedacted,
+                            last: outcome.last
+                        )
+                    case .failure(let refusal): return Applied(ignored: refusal.reason)
+                    }
+                }
+            }
+        case .privacy(let change):
+            // Also while the connection is not in use: a shop that has left asks for this.
+            try await quarantining(event, job) {
+                try await applying(event, job) { transaction, now in
+                    Applied(last: try await ApplyPrivacy(event: event, now: now).apply(change, in: transaction))
+                }
             }
         }
         return .finished
+    }
+
+    private func quarantining(_ event: InboundEvent, _ job: Job, _ apply: () async throws -> Void) async throws {
+        do {
+            try await apply()
+        } catch let error as PostgresError where error.isAboutTheData {
+            environment.logger.error("an event broke a rule of the database", metadata: ["event": "\(event.id)"])
+            try await settle(event, as: .quarantined, Poison(.refusedByDatabase).description, job)
+        }
     }
 
     private func settle(
@@ -77,13 +139,19 @@ struct ApplyInboundEvent {
         }
     }
 
-    private func apply(_ changes: [OrderChange], of event: InboundEvent, _ job: Job) async throws {
+    private func apply(
+        _ changes: [OrderChange],
+        of event: InboundEvent,
+        _ provider: Connection.Provider,
+        _ job: Job
+    ) async throws {
         let now = environment.clock.now()
         let raised = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
             try await JobStore.finish(job, in: transaction, now: now)
             var event = event
             (event.state, event.reason, event.settledAt) = (.applied, nil, now)
             var raises: [SQL] = []
+            var isRedacted = false
             // In one order everywhere, so that two events about the same orders do not wait for each other.
             for order in Set(changes.map(\.order)).sorted() {
                 let held = try await OrderMirrorStore.hold(
@@ -94,6 +162,7 @@ struct ApplyInboundEvent {
                     in: transaction
                 )
                 event.order = held.id
+                isRedacted = isRedacted || held.state?.isRedacted == true
                 let outcome = OrderMirror.apply(
                     changes.filter { $0.order == order },
                     to: held.state,
@@ -108,6 +177,9 @@ struct ApplyInboundEvent {
                 for statement in OrderMirrorStore.save(outcome.state, over: held, now: now) {
                     transaction.add(statement)
                 }
+                let link = CustomerStore.link(outcome.state, of: held, source: provider.rawValue, now: now)
+                for statement in link.statements { transaction.add(statement) }
+                raises += link.last
                 let raise = OrderMirrorStore.raise(
                     outcome.facts,
                     of: held,
@@ -118,6 +190,9 @@ struct ApplyInboundEvent {
                 if let raise { raises.append(raise) }
             }
             transaction.add(InboundEventStore.settle(event))
+            if isRedacted {
+                transaction.add(PrivacyStore.redact(events: [event.id.uuid], tenant: event.tenant, now: now))
+            }
             // They enqueue, and so come last.
             for raise in raises { transaction.add(raise) }
             environment.failpoint.pass(.applyBeforeCommit)
@@ -125,6 +200,50 @@ struct ApplyInboundEvent {
         }
         environment.failpoint.pass(.applyAfterCommit)
         if raised { environment.wakeWorker() }
+    }
+
+    /// What a feature made of an event.
+    private struct Applied {
+        /// The order it was about.
+        var order: OrderID?
+        /// Whom it told of.
+        var customer: CustomerID?
+        /// What it told of was erased, and so its own body is as well.
+        var isRedacted = false
+        /// What enqueues and so comes last.
+        var last: [SQL] = []
+        /// Why it came to nothing.
+        var ignored: IgnoredReason?
+    }
+
+    /// One transaction: the job is finished, a feature applies what it understands, and the event is settled.
+    private func applying(
+        _ event: InboundEvent,
+        _ job: Job,
+        _ apply: (Transaction, Instant) async throws -> Applied
+    ) async throws {
+        let now = environment.clock.now()
+        let wakes = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
+            try await JobStore.finish(job, in: transaction, now: now)
+            let applied = try await apply(transaction, now)
+            var event = event
+            event.state = applied.ignored == nil ? .applied : .ignored
+            (event.reason, event.settledAt, event.order) = (applied.ignored?.rawValue, now, applied.order)
+            event.customer = applied.customer
+            transaction.add(InboundEventStore.settle(event))
+            if applied.isRedacted {
+                transaction.add(PrivacyStore.redact(events: [event.id.uuid], tenant: event.tenant, now: now))
+            }
+            for statement in applied.last { transaction.add(statement) }
+            return !applied.last.isEmpty
+        }
+        if wakes { environment.wakeWorker() }
+    }
+
+    private func store(of event: InboundEvent, in transaction: Transaction) async throws -> Store {
+        let rows = try await transaction.query(TenantStore.store(event.store, tenant: event.tenant))
+        guard let row = rows[0].first else { throw UnreadableRow(table: "stores") }
+        return try TenantStore.decode(row)
     }
 
     /// The shop took the app out. Orders and what was decided stay; the connection says why it is silent.

@@ -43,6 +43,7 @@ import Time
         Spoiled(.paymentStatusUnknown, .unknownOrderData) { $0.financialStatus = "unknown" },
         Spoiled(.noEmail) { $0.hasEmail = false },
         Spoiled(.ticketOpen) { $0.openTickets = ["question"] },
+        Spoiled(.disputeOpen) { $0.openDisputes = ["9"] },
         Spoiled(.notDelivered) { $0.parcelStatus = nil },
         Spoiled(.notDelivered, .unknownOrderData) { $0.parcelStatus = "unknown" },
         Spoiled(.notDelivered) { $0.parcelStatus = "returning" },
@@ -134,6 +135,18 @@ import Time
         #expect(decide(careless) == .act([.sendMessage(.followUp, .followUp)], .due))
     }
 
+    // domain.md 5, case 14.
+    @Test func `a dispute holds back a follow-up whatever its workflow demands, and never a notice`() throws {
+        let bare = try QuestionExample.due { ($0.openDisputes, $0.conditions) = (["9"], []) }
+        #expect(decide(bare) == .decline(.disputeOpen))
+        let notice = try QuestionExample.due {
+            $0.openDisputes = ["9"]
+            $0.messageClass = .transactional
+        }
+        #expect(decide(notice) == .act([.sendMessage(.followUp, .transactional)], .due))
+        #expect(Workflow.Condition(rawValue: "no_open_dispute") == nil)
+    }
+
     @Test func `what a person is asked is part of the plan`() throws {
         let plan = decide(try QuestionExample.due { $0.financialStatus = "unknown" })
         #expect(plan.effects == [.escalate(.unknownOrderData, about: "order")])
@@ -174,6 +187,7 @@ import Time
             isSent: some([true], false),
             isScheduled: some([true], false),
             openTickets: some([["question"], ["question", "refund_failed"]], []),
+            openDisputes: some([["9"]], []),
             rollout: some(Workflow.Rollout.allCases, .live),
             schedule: some(
                 [.own(days: 0, localTime: .midnight), .own(days: 60, localTime: .hour(23))],
@@ -208,7 +222,7 @@ import Time
             case .escalate:
                 Issue.record("nothing that can be acted upon is escalated")
             case .sendMessage:
-                #expect(example.openTickets.isEmpty)
+                #expect(example.openTickets.isEmpty && example.openDisputes.isEmpty)
                 #expect(!example.isFact && example.hasEmail && example.isComplete)
                 #expect(example.quietHours?.end(ifQuietAt: question.now, in: question.zone) == nil)
             }

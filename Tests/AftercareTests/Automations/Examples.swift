@@ -28,6 +28,7 @@ struct QuestionExample {
     var isSent = false
     var isScheduled = false
     var openTickets: [String] = []
+    var openDisputes: [String] = []
 
     var rollout = Workflow.Rollout.live
     var schedule = Workflow.Schedule.byPolicy(.followUp)
@@ -80,7 +81,8 @@ struct QuestionExample {
                 } ?? [],
                 refunds: [],
                 sent: isSent ? [Self.key] : [],
-                openTickets: openTickets
+                openTickets: openTickets,
+                openDisputes: openDisputes
             ),
             isScheduled: isScheduled,
             workflow: WorkflowVersion(

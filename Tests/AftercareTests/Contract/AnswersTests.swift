@@ -79,8 +79,12 @@ import Time
         let tenant = try await TestTenant.make()
         let demo = DemoOrder(tenant)
         for topic in DemoOrder.topics { try await demo.post(topic) }
+        try await demo.post("returns/approve", body: ReturnBody.whole("open"))
         try await tenant.settle()
         try await tenant.advance(days: 60)
+        try await demo.post("disputes/create", body: DisputeBody.webhook("under_review"))
+        try await demo.post("customers/data_request", body: PrivacyBody.dataRequest())
+        try await tenant.settle()
         return tenant
     }
 
@@ -102,7 +106,7 @@ import Time
             if let name = detail?.path.split(separator: "{").last?.dropLast(), let id = rows.first?["id"]?.stringValue {
                 ids[String(name)] = id
             }
-            if let id = rows.first?["external_id"]?.stringValue { ids["external_id"] = id }
+            if read.path == "/v1/orders", let id = rows.first?["external_id"]?.stringValue { ids["external_id"] = id }
             // One row a page, and the next one where there is one.
             let page = try await check(tenant, read.name, ids, query: "?limit=1", gives: 200)
             if let cursor = page["next_cursor"]?.stringValue {
@@ -111,7 +115,11 @@ import Time
         }
         #expect(checked.count == reads.count)
         let versioned = ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"]
-        for name in versioned + ["workflows/{workflow_id}", "tickets/{ticket_id}"] {
+        let mirrored =
+            ["returns/{return_id}", "disputes/{dispute_id}", "customers/{customer_id}"] + [
+                "privacy-requests/{privacy_request_id}"
+            ]
+        for name in versioned + mirrored + ["workflows/{workflow_id}", "tickets/{ticket_id}"] {
             _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
         }
         // Both kinds of runs and plans.
@@ -207,6 +215,19 @@ import Time
         _ = try await check(tenant, put, order, PutBody.order, headers: versioned, gives: 200)
         _ = try await check(tenant, put, order, ["as_of": "yesterday"], gives: 422)
 
+        let back = "PUT /v1/stores/{store_id}/returns/by-external-id/{external_id}"
+        let named = ReturnBody.put.with("order_external_id", "A/1")
+        _ = try await check(tenant, back, order, named, headers: versioned, gives: 412)
+        _ = try await check(tenant, back, order, named, gives: 201)
+        _ = try await check(tenant, back, order, named, headers: versioned, gives: 200)
+        _ = try await check(tenant, back, order, [:], gives: 422)
+
+        let disputed = "PUT /v1/stores/{store_id}/disputes/by-external-id/{external_id}"
+        _ = try await check(tenant, disputed, order, DisputeBody.put, headers: versioned, gives: 412)
+        _ = try await check(tenant, disputed, order, DisputeBody.put, gives: 201)
+        _ = try await check(tenant, disputed, order, DisputeBody.put, headers: versioned, gives: 200)
+        _ = try await check(tenant, disputed, order, [:], gives: 422)
+
         let later = (tenant.server.environment.clock.now() + .seconds(86_400)).rfc3339
         let sandbox = ["store_id": tenant.store.description]
         let advance = "POST /v1/stores/{store_id}/test-clock/advance"
@@ -256,6 +277,22 @@ import Time
         let query = "?order_id=\(order.stringValue ?? "")&state=open&assignee_id=\(tenant.demo.owner)"
         #expect(try await check(tenant, "GET /v1/tickets", query: query, gives: 200)["data"]?.arrayValue?.count == 1)
         _ = try await check(tenant, "GET /v1/tickets", query: "?state=none", gives: 400)
+    }
+
+    @Test func `about privacy fit the specification`() async throws {
+        let tenant = try await walked()
+        let id = [
+            "privacy_request_id": try #require(try await tenant.list("/v1/privacy-requests").first?["id"]?.stringValue)
+        ]
+        let (export, complete) = (
+            "GET /v1/privacy-requests/{privacy_request_id}/export",
+            "POST /v1/privacy-requests/{privacy_request_id}/complete"
+        )
+        _ = try await check(tenant, export, id, gives: 200)
+        _ = try await check(tenant, complete, id, headers: [("If-Match", "\"v9\"")], gives: 412)
+        _ = try await check(tenant, complete, id, headers: [("If-Match", "\"v1\"")], gives: 200)
+        _ = try await check(tenant, complete, id, gives: 409)
+        _ = try await check(tenant, export, id, gives: 409)
     }
 
     @Test func `that refuse fit the specification`() async throws {

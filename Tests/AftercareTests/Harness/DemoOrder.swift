@@ -45,10 +45,11 @@ struct DemoOrder: Sendable {
         _ topic: String,
         body: [UInt8]? = nil,
         secret: String? = nil,
-        delivery: String = UUID().uuidString
+        delivery: String = UUID().uuidString,
+        triggeredAt: Instant? = nil
     ) async throws -> Answer {
         let body = try body ?? self.body(topic)
-        let headers = [
+        var headers = [
             ("Content-Type", "application/json"),
             ("X-Shopify-Topic", topic),
             ("X-Shopify-Hmac-Sha256", Self.signature(body, secret: secret ?? tenant.demo.webhookSecret)),
@@ -56,6 +57,7 @@ struct DemoOrder: Sendable {
             ("X-Shopify-API-Version", "2026-07"),
             ("X-Shopify-Webhook-Id", delivery),
         ]
+        if let triggeredAt { headers.append(("X-Shopify-Triggered-At", triggeredAt.rfc3339)) }
         return try await tenant.server.send("POST", hook, headers: headers, raw: body)
     }
 

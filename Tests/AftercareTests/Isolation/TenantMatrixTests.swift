@@ -20,8 +20,12 @@ import Testing
             let tenant = try await TestTenant.make()
             let demo = DemoOrder(tenant)
             for topic in DemoOrder.topics { try await demo.post(topic) }
+            try await demo.post("returns/approve", body: ReturnBody.whole("open"))
             try await tenant.settle()
             try await tenant.advance(days: 60)
+            try await demo.post("disputes/create", body: DisputeBody.webhook("under_review"))
+            try await demo.post("customers/data_request", body: PrivacyBody.dataRequest())
+            try await tenant.settle()
             let key = try await tenant.send("POST", "/v1/api-keys", ["name": "V", "scopes": ["stores:read"]])
             var ids = [
                 "tenant_id": tenant.id.description,
@@ -34,7 +38,9 @@ import Testing
             let lists = [
                 "order_id": "/v1/orders", "event_id": "/v1/inbound-events", "run_id": "/v1/runs",
                 "message_id": "/v1/messages", "workflow_id": "/v1/workflows",
-                "ticket_id": "/v1/tickets",
+                "ticket_id": "/v1/tickets", "return_id": "/v1/returns",
+                "dispute_id": "/v1/disputes", "customer_id": "/v1/customers",
+                "privacy_request_id": "/v1/privacy-requests",
             ]
             for (name, path) in lists {
                 ids[name] = try #require(try await tenant.get(path)["data"]?[0]?["id"]?.stringValue, "\(path)")
@@ -88,6 +94,8 @@ import Testing
         case (.patch, "/v1/tickets/{ticket_id}"): ["subject": "Taken over"]
         case (.post, _): [:]
         case (.put, "/v1/stores/{store_id}/orders/by-external-id/{external_id}"): PutBody.order
+        case (.put, "/v1/stores/{store_id}/returns/by-external-id/{external_id}"): ReturnBody.put
+        case (.put, "/v1/stores/{store_id}/disputes/by-external-id/{external_id}"): DisputeBody.put
         case (.patch, "/v1/connections/{connection_id}"): ["state": "disabled"]
         case (.patch, _): ["name": "Taken over"]
         default: nil
@@ -135,6 +143,7 @@ import Testing
         let marks = [victim.tenant.store.description, victim.ids["order_id"], victim.ids["run_id"]].compactMap { $0 }
         let lists = [
             "stores", "orders", "runs", "messages", "inbound-events", "workflows", "connections", "tickets",
+            "returns", "disputes", "customers", "privacy-requests",
         ]
         for path in lists {
             for text in [
@@ -150,10 +159,12 @@ import Testing
         let victim = try await Victim.make()
         let stranger = try await TestTenant.make()
         let order = try #require(victim.ids["order_id"])
-        for path in ["runs", "messages", "inbound-events", "tickets"] {
+        for path in ["runs", "messages", "inbound-events", "tickets", "returns", "disputes"] {
             #expect(try await stranger.get("/v1/\(path)?order_id=\(order)")["data"] == [])
         }
         #expect(try await stranger.get("/v1/orders?store_id=\(victim.tenant.store)")["data"] == [])
+        let customer = try #require(victim.ids["customer_id"])
+        #expect(try await stranger.get("/v1/orders?customer_id=\(customer)")["data"] == [])
     }
 
     private func absent(_ template: Route.Template, _ victim: Victim) throws -> String {

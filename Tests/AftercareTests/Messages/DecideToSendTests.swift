@@ -34,6 +34,7 @@ import Time
         parcel: String? = "delivered",
         refund: RefundState? = nil,
         hasOpenTicket: Bool = false,
+        hasOpenDispute: Bool = false,
         quiet: QuietHours? = Policy.initial.quietHours,
         at now: String = "2026-03-10T11:00:00Z"
     ) throws -> SendQuestion {
@@ -46,11 +47,19 @@ import Time
             parcelStatus: parcel,
             refundState: refund,
             hasOpenTicket: hasOpenTicket,
+            hasOpenDispute: hasOpenDispute,
             quietHours: quiet,
             zone: try #require(Zone("Europe/Berlin")),
             now: try .at(now),
             isOnTestClock: false
         )
+    }
+
+    // domain.md 5, case 14.
+    @Test func `a dispute stops a follow-up whatever asked for it, and nothing else`() throws {
+        #expect(try decideToSend(question(hasOpenDispute: true)) == .drop(.disputeOpen))
+        #expect(try decideToSend(question(.transactional, hasOpenDispute: true)) == .send)
+        #expect(try decideToSend(question(.internal, hasOpenDispute: true)) == .send)
     }
 
     @Test func `nothing in the way, it is sent`() throws {
@@ -157,6 +166,7 @@ import Time
                 parcelStatus: nil,
                 refundState: nil,
                 hasOpenTicket: false,
+                hasOpenDispute: false,
                 quietHours: try? QuietHours(from: .hour(hours.0), to: .hour(hours.1)),
                 zone: try #require(zones.randomElement(using: &random)),
                 now: start + .seconds(Int.random(in: 0...5_000_000, using: &random)),

@@ -112,7 +112,8 @@ struct RefundQuestion {
             parcels: [],
             refunds: refund.map { [$0] } ?? [],
             sent: sent,
-            openTickets: []
+            openTickets: [],
+            openDisputes: []
         )
     }
 

@@ -69,6 +69,12 @@ extension PutOrder.Refund {
 
 extension OrderValues {
     fileprivate var json: JSON {
+        // A body from before there was this member has the hash it had.
+        guard let customer else { return told }
+        return ["told": told, "customer_external_id": .string(customer)]
+    }
+
+    private var told: JSON {
         [
             "number": .text(number),
             "email": .text(email),

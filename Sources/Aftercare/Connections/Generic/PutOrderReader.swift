@@ -21,7 +21,8 @@ extension PutOrder {
     private static func values(_ body: inout FieldReader) -> OrderValues? {
         let names = (
             body.required("number", .string(1...255)), body.optional("email", .mailAddress),
-            body.optional("customer_name", .string(0...255)), body.optional("customer_locale", .string(2...35))
+            body.optional("customer_name", .string(0...255)), body.optional("customer_locale", .string(2...35)),
+            body.optional("customer_external_id", .externalID)
         )
         let money = (body.required("total", .money(.positive)), body.optional("presentment_total", .money(.positive)))
         let axes = (
@@ -38,6 +39,7 @@ extension PutOrder {
         let lines = body.required("lines", .lines)
         checkCurrency(of: lines, money.0, &body)
         guard let number = names.0, let email = names.1, let name = names.2, let locale = names.3,
+            let customer = names.4,
             let total = money.0, let presentment = money.1, let financial = axes.0, let fulfillment = axes.1,
             let lifecycle = axes.2, let returns = axes.3, let financialRaw = raws.0, let fulfillmentRaw = raws.1,
             let lifecycleRaw = raws.2, let returnsRaw = raws.3, let reason = rest.0, let placedAt = rest.1, let lines
@@ -47,6 +49,7 @@ extension PutOrder {
             email: email,
             customerName: name,
             customerLocale: locale,
+            customer: customer,
             total: total,
             // What the customer paid in is what the shop accounts in, unless it says otherwise.
             presentmentTotal: presentment ?? total,
@@ -207,11 +210,11 @@ extension FieldRule<[PutOrder.Refund]> {
 }
 
 extension ClosedRange<Int64> {
-    fileprivate static var positive: Self { 0...AmountField.range.upperBound }
+    static var positive: Self { 0...AmountField.range.upperBound }
 }
 
 extension FieldRule<Money> {
-    fileprivate static func money(_ range: ClosedRange<Int64>) -> Self {
+    static func money(_ range: ClosedRange<Int64>) -> Self {
         .object { (money) throws(FieldErrors) in
             let (amount, currency) = try money.finish(
                 money.required("amount", .int64(range)),
@@ -223,7 +226,7 @@ extension FieldRule<Money> {
 }
 
 extension FieldRule<Instant> {
-    fileprivate static var time: Self { .instant { Instant(rfc3339: $0) } }
+    static var time: Self { .instant { Instant(rfc3339: $0) } }
 }
 
 extension FieldRule<TrackingEvent.Kind> {
@@ -237,10 +240,10 @@ extension FieldRule<TrackingEvent.Kind> {
 }
 
 extension FieldRule<String> {
-    fileprivate static var externalID: Self { .string(1...255) }
+    static var externalID: Self { .string(1...255) }
 
     /// The shop's own word for something.
-    fileprivate static var word: Self { .string(0...255) }
+    static var word: Self { .string(0...255) }
 
     fileprivate static var listedCurrency: Self {
         .parsed("a currency that ISO 4217 lists, such as EUR", length: 3...3) { code in
@@ -249,7 +252,7 @@ extension FieldRule<String> {
     }
 
     /// It may end up in a customer's mail.
-    fileprivate static var webAddress: Self {
+    static var webAddress: Self {
         .parsed("an address that begins with https:// or http://", length: 8...2000) { text in
             let isWeb = text.hasPrefix("https://") || text.hasPrefix("http://")
             return isWeb && text.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F } ? text : nil

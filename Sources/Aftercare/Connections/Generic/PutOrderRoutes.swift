@@ -22,7 +22,7 @@ struct PutOrderRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let store = try call.id("store_id", StoreKind.self)
-        let externalID = try externalID(call)
+        let externalID = try call.externalID()
         let (_, rows) = try await environment.access.read(call) {
             OrderStore.whole(externalID: externalID, store: store, tenant: $0.tenant)
         }
@@ -33,7 +33,7 @@ struct PutOrderRoutes {
 
     @Sendable private func put(_ call: Call) async throws -> Reply {
         let store = try call.id("store_id", StoreKind.self)
-        let externalID = try externalID(call)
+        let externalID = try call.externalID()
         let order = try call.decode(PutOrder.init)
         let reply = try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
@@ -76,6 +76,8 @@ struct PutOrderRoutes {
         if let next {
             for statement in OrderMirrorStore.save(next.state, over: held, now: now) { transaction.add(statement) }
         }
+        let link = next.map { CustomerStore.link($0.state, of: held, source: CustomerStore.Place.api, now: now) }
+        for statement in link?.statements ?? [] { transaction.add(statement) }
         let rows = try await transaction.query(OrderStore.whole(held.id, tenant: held.tenant))
         guard let mirrored = try OrderStore.decodeWhole(rows) else { throw UnreadableRow(table: "orders") }
         if let next {
@@ -86,7 +88,8 @@ struct PutOrderRoutes {
                 event: nil,
                 now: now
             )
-            // It enqueues, and so comes last.
+            // They enqueue, and so come last.
+            for statement in link?.last ?? [] { transaction.add(statement) }
             if let raise { transaction.add(raise) }
         }
         return reply(outcome, mirrored)
@@ -102,15 +105,17 @@ struct PutOrderRoutes {
         case .updated, .unchanged, .stale: .json(version: order.version, write)
         }
     }
+}
 
+extension Call {
     /// The last segment of the path, decoded: 1 to 255 characters.
-    private func externalID(_ call: Call) throws(Problem) -> String {
+    func externalID() throws(Problem) -> String {
         func refuse(_ code: FieldError.Code, _ detail: String) -> Problem {
             var problem = Problem(.invalidParameter, "1 parameter is invalid.")
             problem.errors = [.parameter("external_id", code: code, detail: detail)]
             return problem
         }
-        guard let text = call.pathParameters["external_id"],
+        guard let text = pathParameters["external_id"],
             let id = QueryParameters.decode(text[...], plusIsSpace: false)
         else { throw refuse(.invalidFormat, "is not percent-encoded UTF-8") }
         guard (1...255).contains(id.unicodeScalars.count) else {

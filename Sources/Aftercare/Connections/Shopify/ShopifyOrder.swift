@@ -57,6 +57,11 @@ enum ShopifyOrder {
             told.insert(.customerName)
             values.customerName = try customerName(body)
         }
+        if body.contains("customer") {
+            told.insert(.customer)
+            let customer = try body.member("customer")
+            if let customer, customer.object["id"]?.isNull == false { values.customer = try customer.id("id") }
+        }
         if body.contains("customer_locale") {
             told.insert(.customerLocale)
             values.customerLocale = try body.text("customer_locale")

@@ -65,6 +65,9 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
 
     enum Handling: Hashable, Sendable {
         case order, deletion, fulfillment, fulfillmentEvent, refund, orderTransaction, uninstallation
+        case `return`, deliverable, dispute
+        case customer, customerDeletion, customerMerger, customerConsent
+        case dataRequest, customerRedaction, storeRedaction
         case ignored(IgnoredReason)
     }
 
@@ -100,25 +103,47 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
             .fulfillmentOrdersSplit:
             .ignored(.fulfillmentOrdersNotMirrored)
         case .returnsRequest, .returnsApprove, .returnsDecline, .returnsCancel, .returnsClose, .returnsReopen,
-            .returnsUpdate, .reverseDeliveriesAttach, .reverseFulfillmentOrdersDispose:
-            .ignored(.returnsNotMirrored)
+            .returnsUpdate:
+            .return
+        case .reverseDeliveriesAttach:
+            .deliverable
+        case .reverseFulfillmentOrdersDispose:
+            // It names neither the return nor the order, nor a line of either.
+            .ignored(.namesNoReturn)
         case .disputesCreate, .disputesUpdate:
-            .ignored(.disputesNotMirrored)
-        case .customersCreate, .customersUpdate, .customersDelete, .customersMerge, .customersEmailConsent:
-            .ignored(.customersNotMirrored)
+            .dispute
+        case .customersCreate, .customersUpdate:
+            .customer
+        case .customersDelete:
+            .customerDeletion
+        case .customersMerge:
+            .customerMerger
+        case .customersEmailConsent:
+            .customerConsent
         case .appUninstalled:
             .uninstallation
         case .shopUpdate:
             .ignored(.shopNotMirrored)
-        case .customersDataRequest, .customersRedact, .shopRedact:
-            .ignored(.privacyRequestsByHand)
+        case .customersDataRequest:
+            .dataRequest
+        case .customersRedact:
+            .customerRedaction
+        case .shopRedact:
+            .storeRedaction
         }
     }
 }
 
 enum Shopify {
     /// Reads a webhook. Pure.
-    static func understand(topic: String, body: [UInt8], receivedAt: Instant) throws(Poison) -> Understanding {
+    ///
+    /// - Parameter saidAt: when the shop sent it; what has no time of its own counts from then.
+    static func understand(
+        topic: String,
+        body: [UInt8],
+        receivedAt: Instant,
+        saidAt: Instant? = nil
+    ) throws(Poison) -> Understanding {
         guard let topic = ShopifyTopic(rawValue: topic) else { return .ignored(.unknownTopic) }
         switch topic.handling {
         case .ignored(let reason):
@@ -142,6 +167,32 @@ enum Shopify {
                 return .ignored(.paymentsNotMirrored)
             }
             return .changes([change])
+        case .return:
+            guard let change = try ShopifyReturn.change(BodyReader(body), saidAt: saidAt ?? receivedAt) else {
+                return .ignored(.returnDifferencesNotMirrored)
+            }
+            return .return(change)
+        case .deliverable:
+            return .return(try ShopifyReturn.deliverable(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .dispute:
+            return .dispute(try ShopifyDispute.change(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .customer:
+            return .customer(try ShopifyCustomer.change(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .customerDeletion:
+            return .customer(try ShopifyCustomer.deletion(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .customerMerger:
+            guard let merger = try ShopifyCustomer.merger(BodyReader(body)) else {
+                return .ignored(.mergerNotCompleted)
+            }
+            return .customer(merger)
+        case .customerConsent:
+            return .customer(try ShopifyCustomer.consent(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .dataRequest:
+            return .privacy(try ShopifyPrivacy.person(BodyReader(body), .customerData, orders: "orders_requested"))
+        case .customerRedaction:
+            return .privacy(try ShopifyPrivacy.person(BodyReader(body), .customerRedaction, orders: "orders_to_redact"))
+        case .storeRedaction:
+            return .privacy(try ShopifyPrivacy.store(BodyReader(body)))
         }
     }
 }
