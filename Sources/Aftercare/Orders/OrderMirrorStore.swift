@@ -11,11 +11,11 @@ enum OrderMirrorStore {
         let id: OrderID
         let tenant: TenantID
         let store: StoreID
-        /// Nil for one that this transaction made.
+        /// Nil for one that this transaction makes.
         let state: OrderState?
-        let version: Int64
-        let shipmentIDs: [String: ShipmentID]
-        let refundIDs: [String: RefundID]
+        var version: Int64 = 0
+        var shipmentIDs: [String: ShipmentID] = [:]
+        var refundIDs: [String: RefundID] = [:]
     }
 
     /// Makes the order if it is new, locks it and reads all of it, in one round trip.
@@ -115,7 +115,7 @@ enum OrderMirrorStore {
         """
     }
 
-    private static func readReport(_ row: Row, into shipments: inout [String: Shipment]) throws {
+    static func readReport(_ row: Row, into shipments: inout [String: Shipment]) throws {
         let (externalID, status, raw): (String, String?, String?) =
             try (row("external_id"), row("reported_status"), row("reported_status_raw"))
         let reported = try status.map { (word) throws(UnreadableRow) in
@@ -129,7 +129,7 @@ enum OrderMirrorStore {
 
     // MARK: Provenance
 
-    private static func provenance<Field>(_ row: Row) throws -> Provenance<Field>
+    static func provenance<Field>(_ row: Row) throws -> Provenance<Field>
     where Field: RawRepresentable<String> {
         let (at, hash, stamps): (Instant?, Bytea?, JSONB) =
             try (row("source_updated_at"), row("source_hash"), row("source_stamps"))

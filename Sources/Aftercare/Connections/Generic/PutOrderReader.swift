@@ -237,7 +237,8 @@ extension FieldRule<TrackingEvent.Kind> {
 }
 
 extension FieldRule<String> {
-    fileprivate static var externalID: Self { .string(1...255) }
+    /// What the shop tells one of its things from the others by.
+    static var externalID: Self { .string(1...255) }
 
     /// The shop's own word for something.
     fileprivate static var word: Self { .string(0...255) }
