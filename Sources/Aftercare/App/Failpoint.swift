@@ -23,6 +23,9 @@ final class Failpoint: Sendable {
         /// The mail server has answered, and the answer is written nowhere.
         case mailAnswered = "mail_answered"
         case mailRecorded = "mail_recorded"
+        /// A piece of an import has been put.
+        case importBeforeCommit = "import_before_commit"
+        case importAfterCommit = "import_after_commit"
     }
 
     /// `mail_marked:3`: the third time anything passes that point.

@@ -10,6 +10,7 @@ enum JobHandlers {
             DeliverMessage(environment, transport: transport).handler,
             AnnounceTicket(environment: environment).handler,
             AdvanceTestClock(environment: environment).handler,
+            ImportOrders(environment: environment).handler,
             SweepExpired(environment: environment).handler,
             RepointOrders(environment: environment).handler,
             RedactPersonalData(environment: environment).handler,

@@ -44,6 +44,74 @@ extension CustomerStore {
         return ([insertGuest(values, email, at: place, now), link(held.id, guest: email, at: place)], [])
     }
 
+    /// The same for many orders of guests at once, in two statements; those of accounts, which nobody tells of in bulk, one
+    /// by one.
+    static func link(
+        _ changes: [OrderMirrorStore.Change],
+        at place: Place,
+        now: Instant
+    ) -> (statements: [SQL], last: [SQL]) {
+        var guests: [Guest] = []
+        var (statements, last): ([SQL], [SQL]) = ([], [])
+        for change in changes {
+            let (values, before) = (change.state.values, change.held.state?.values)
+            if values.customer != nil {
+                let single = link(change.state, of: change.held, source: place.source, now: now)
+                statements += single.statements
+                last += single.last
+            } else if let email = normalized(values.email), change.held.customer == nil || before?.email != values.email
+            {
+                guests.append(Guest(order: change.held.id, email: email, values: values))
+            }
+        }
+        guard !guests.isEmpty else { return (statements, last) }
+        return (statements + [insert(guests, at: place, now), link(guests, at: place)], last)
+    }
+
+    private struct Guest {
+        let order: OrderID
+        /// Normalized.
+        let email: String
+        let values: OrderValues
+    }
+
+    /// Each once, in the order of their addresses, so that of two who make some of the same guests one waits for the
+    /// other. By `customers_by_email`.
+    private static func insert(_ guests: [Guest], at place: Place, _ now: Instant) -> SQL {
+        let new = Dictionary(guests.map { ($0.email, $0) }, uniquingKeysWith: { first, _ in first }).values
+            .sorted { $0.email < $1.email }
+        return """
+            INSERT INTO customers (tenant_id, id, store_id, source, email, email_normalized, name, locale, created_at,
+                                   updated_at)
+                 SELECT \(place.tenant.uuid), guest.id, \(place.store.uuid), \(place.source), guest.email,
+                        guest.email_normalized, guest.name, guest.locale, \(now), \(now)
+                   FROM unnest(\(new.map { _ in CustomerID.new().uuid }), \(new.map(\.values.email)), \(new.map(\.email)),
+                               \(new.map(\.values.customerName)), \(new.map(\.values.customerLocale)))
+                        AS guest (id, email, email_normalized, name, locale)
+                  WHERE NOT EXISTS (SELECT FROM customers
+                                     WHERE tenant_id = \(place.tenant.uuid)
+                                       AND customers.email_normalized = guest.email_normalized
+                                       AND store_id = \(place.store.uuid) AND external_id IS NOT NULL
+                                       AND merged_into IS NULL AND NOT is_deleted)
+            ON CONFLICT (tenant_id, store_id, email_normalized) WHERE external_id IS NULL DO NOTHING
+            """
+    }
+
+    private static func link(_ guests: [Guest], at place: Place) -> SQL {
+        """
+        UPDATE orders
+           SET customer_id = (SELECT coalesce(merged_into, id) FROM customers
+                               WHERE tenant_id = \(place.tenant.uuid)
+                                 AND customers.email_normalized = guest.email_normalized
+                                 AND store_id = \(place.store.uuid)
+                                 AND (external_id IS NULL OR (merged_into IS NULL AND NOT is_deleted))
+                               ORDER BY external_id IS NULL, created_at, id
+                               LIMIT 1)
+          FROM unnest(\(guests.map(\.order.uuid)), \(guests.map(\.email))) AS guest (order_id, email_normalized)
+         WHERE orders.tenant_id = \(place.tenant.uuid) AND orders.id = guest.order_id
+        """
+    }
+
     /// Nil for what is no address.
     static func normalized(_ email: String?) -> String? {
         let normalized = email.map { MailAddress.normalized($0) }

@@ -13,7 +13,10 @@ struct Call: Sendable {
     let pathParameters: [String: String]
     let query: QueryParameters
     let headers: HTTPFields
-    let body: [UInt8]
+    /// What an Idempotency-Key stands for too; of a stream, what its handler makes of it.
+    var body: [UInt8]
+    /// The body of an operation that takes it piece by piece.
+    var stream: BodyStream?
     /// From the `Authorization` header: well formed, its checksum right, not yet looked up.
     let credential: Credential?
     /// Set by `Access`, once the credential holds.

@@ -29,6 +29,8 @@ struct Route: Sendable {
         /// Bytes as they are, from a program that does not know our rules: what it accepts and adds to the path is
         /// its own affair.
         case raw(maximum: Int)
+        /// Lines of JSON, taken as they come (`Call.stream`) and never held as a whole.
+        case lines(maximum: Int)
 
         static let maximumJSON = 1 << 20
 
@@ -38,7 +40,7 @@ struct Route: Sendable {
             switch self {
             case .none: 0
             case .json, .mergePatch: Self.maximumJSON
-            case .raw(let maximum): maximum
+            case .raw(let maximum), .lines(let maximum): maximum
             }
         }
     }

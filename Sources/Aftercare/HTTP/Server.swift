@@ -150,6 +150,7 @@ struct Server: Sendable {
             query: try QueryParameters(route.body.isRaw ? nil : query, allowed: route.query),
             headers: request.headers,
             body: try await body(of: request, route.body),
+            stream: stream(of: request, route.body),
             credential: credential,
             verification: verification,
             requestID: context.logger[metadataKey: "request_id"].map { "\($0)" } ?? "",
@@ -191,6 +192,7 @@ struct Server: Sendable {
         case .none, .raw: return
         case .json: allowed = ["application/json"]
         case .mergePatch: allowed = ["application/merge-patch+json", "application/json"]
+        case .lines: allowed = ["application/x-ndjson"]
         }
         let parts = (header ?? "").lowercased().split(separator: ";").map(\.trimmingSpaces)
         let charsets = parts.dropFirst().filter { $0.hasPrefix("charset=") }
@@ -203,9 +205,22 @@ struct Server: Sendable {
         }
     }
 
+    private func stream(of request: Request, _ kind: Route.Body) -> BodyStream? {
+        guard case .lines(let maximum) = kind else { return nil }
+        return BodyStream(
+            body: request.body,
+            length: request.headers[.contentLength].flatMap { Int($0) },
+            maximum: maximum,
+            timeout: bodyTimeout
+        )
+    }
+
     /// The whole body, within its size and its time: a client that sends a byte now and then is not waited for.
     private func body(of request: Request, _ kind: Route.Body) async throws -> [UInt8] {
-        if case .none = kind { return [] }
+        switch kind {
+        case .none, .lines: return []
+        case .json, .mergePatch, .raw: break
+        }
         let maximum = kind.maximum
         if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maximum {
             throw Problem(.payloadTooLarge, "At most \(maximum) bytes.")

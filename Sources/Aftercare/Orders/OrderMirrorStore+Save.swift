@@ -11,7 +11,7 @@ extension OrderMirrorStore {
         if state.values.lines != held.state?.values.lines ?? [] {
             statements += [deleteLines(of: held, but: state.values.lines), insert(state.values.lines, of: held)]
         }
-        statements += RefundStore.save(state, over: held, now: now)
+        statements += RefundStore.save([(held, state)], tenant: held.tenant, store: held.store, now: now)
         let changed = state.shipments.filter { held.state?.shipments[$0.key] != $0.value }
             .sorted { $0.key < $1.key }
         guard !changed.isEmpty else { return statements }
@@ -42,8 +42,8 @@ extension OrderMirrorStore {
             UPDATE orders
                SET is_complete = \(state.isComplete), number = \(values.number), email = \(values.email),
                    email_normalized = \(normalized), customer_name = \(values.customerName),
-                   customer_locale = \(values.customerLocale), customer_external_id = \(values.customer), currency = \(values.total?.currency),
-                   total = \(values.total?.amount), presentment_currency = \(values.presentmentTotal?.currency),
+                   customer_locale = \(values.customerLocale), customer_external_id = \(values.customer),
+                   currency = \(values.total?.currency), total = \(values.total?.amount), presentment_currency = \(values.presentmentTotal?.currency),
                    presentment_total = \(values.presentmentTotal?.amount),
                    financial_status = \(values.financial.rawValue), financial_status_raw = \(values.financialRaw),
                    fulfillment_status = \(values.fulfillment.rawValue),

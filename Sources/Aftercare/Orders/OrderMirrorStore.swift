@@ -11,13 +11,13 @@ enum OrderMirrorStore {
         let id: OrderID
         let tenant: TenantID
         let store: StoreID
-        /// Nil for one that this transaction made.
+        /// Nil for one that this transaction makes.
         let state: OrderState?
-        let version: Int64
+        var version: Int64 = 0
         /// Whose it is, once that is known.
         var customer: CustomerID?
-        let shipmentIDs: [String: ShipmentID]
-        let refundIDs: [String: RefundID]
+        var shipmentIDs: [String: ShipmentID] = [:]
+        var refundIDs: [String: RefundID] = [:]
     }
 
     /// Makes the order if it is new, locks it and reads all of it, in one round trip.
@@ -44,21 +44,10 @@ enum OrderMirrorStore {
         var order = try OrderStore.decode(row)
         let shipments = try OrderStore.decodeShipments(rows[2])
         guard order.version > 0 else {
-            return Held(
-                id: order.id,
-                tenant: tenant,
-                store: store,
-                state: nil,
-                version: 0,
-                customer: nil,
-                shipmentIDs: [:],
-                refundIDs: [:]
-            )
+            return Held(id: order.id, tenant: tenant, store: store, state: nil)
         }
         order.state.values.lines = try rows[1].map(OrderStore.decodeLine)
-        order.state.provenance = try provenance(row)
-        order.state.refundList = try refundList(row)
-        order.state.isRedacted = try row("is_redacted")
+        try readMarks(row, into: &order.state)
         for (_, shipment, externalID) in shipments { order.state.shipments[externalID] = shipment }
         for index in 0..<rows[3].count { try readReport(rows[3][index], into: &order.state.shipments) }
         for (kind, episode) in try rows[4].decode((String, String).self) {
@@ -94,10 +83,21 @@ enum OrderMirrorStore {
         """
     }
 
+    /// What the mirror keeps of an order beside what it shows.
+    static let marks = """
+        source_hash, source_stamps, listed_refunds, refunds_listed_at, refunds_listed_hash,
+        redacted_at IS NOT NULL AS is_redacted
+        """
+
+    static func readMarks(_ row: Row, into state: inout OrderState) throws {
+        state.provenance = try provenance(row)
+        state.refundList = try refundList(row)
+        state.isRedacted = try row("is_redacted")
+    }
+
     private static func lock(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
         """
-        SELECT \(unsafe: OrderStore.columns), source_hash, source_stamps, listed_refunds, refunds_listed_at,
-               refunds_listed_hash, redacted_at IS NOT NULL AS is_redacted
+        SELECT \(unsafe: OrderStore.columns), \(unsafe: marks)
           FROM orders
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND external_id = \(externalID)
            FOR UPDATE
@@ -126,7 +126,7 @@ enum OrderMirrorStore {
         """
     }
 
-    private static func readReport(_ row: Row, into shipments: inout [String: Shipment]) throws {
+    static func readReport(_ row: Row, into shipments: inout [String: Shipment]) throws {
         let (externalID, status, raw): (String, String?, String?) =
             try (row("external_id"), row("reported_status"), row("reported_status_raw"))
         let reported = try status.map { (word) throws(UnreadableRow) in

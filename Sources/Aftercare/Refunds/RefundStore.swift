@@ -4,13 +4,13 @@ import Time
 
 /// Refunds and their transactions in the database: reading.
 enum RefundStore {
-    private static let refundColumns = """
+    static let refundColumns = """
         refund.id, refund.external_id, refund.state, refund.currency, refund.amount, refund.moved_amount,
         refund.has_terms, refund.stated_currency, refund.stated_amount, refund.reason, refund.recorded_at,
         refund.moved_at, refund.source_updated_at, refund.source_hash
         """
 
-    private static let paymentColumns = """
+    static let paymentColumns = """
         payment.external_id AS payment_external_id, payment.refund_external_id, payment.is_original, payment.status,
         payment.status_raw, payment.gateway, payment.parent_external_id, payment.currency AS payment_currency,
         payment.amount AS payment_amount, payment.shop_currency, payment.shop_amount, payment.started_at,

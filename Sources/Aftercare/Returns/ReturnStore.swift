@@ -94,6 +94,15 @@ enum ReturnStore {
         """
     }
 
+    /// The same of many orders, by the index that begins with the order.
+    static func states(ofOrders ids: [UUID], tenant: TenantID) -> SQL {
+        """
+        SELECT external_id, state, order_id
+          FROM returns
+         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(ids))
+        """
+    }
+
     static func decodeState(_ row: Row) throws -> (externalID: String, state: ReturnState) {
         let (externalID, state) = try row.decode((String, String).self)
         guard let state = ReturnState(rawValue: state) else { throw UnreadableRow(table: "returns") }

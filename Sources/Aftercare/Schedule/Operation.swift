@@ -6,6 +6,7 @@ import Time
 struct Operation: Sendable {
     enum Kind: String, CaseIterable, Sendable {
         case advanceTestClock = "advance_test_clock"
+        case importOrders = "import_orders"
     }
 
     enum State: String, CaseIterable, Sendable { case running, succeeded, failed }
@@ -14,7 +15,7 @@ struct Operation: Sendable {
     let store: StoreID
     let kind: Kind
     var state: State
-    /// The instant the clock is advanced to, and how much has fallen due on the way.
+    /// The instant the clock is advanced to, and how much has fallen due on the way; or how many lines were read.
     let target: Instant?
     var progress: Int
     var error: String?

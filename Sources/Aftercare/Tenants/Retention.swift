@@ -23,6 +23,11 @@ enum Retention {
         case nights
         /// Long work that is done.
         case operations
+        /// Files whose upload broke off and left something behind. Those that are worked off go with their work.
+        case importChunks
+        /// What was wrong in the lines of an import; before the import that they are of.
+        case importErrors
+        case imports
 
         var keptFor: Duration {
             let day = 86_400
@@ -32,7 +37,8 @@ enum Retention {
             case .sessions: .seconds(30 * day)
             case .fired: .seconds(400 * day)
             case .nights: .seconds(7 * day)
-            case .operations: .seconds(90 * day)
+            case .importChunks: .seconds(day)
+            case .operations, .importErrors, .imports: .seconds(90 * day)
             }
         }
     }

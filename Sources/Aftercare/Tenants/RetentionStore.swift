@@ -17,6 +17,9 @@ enum RetentionStore {
         case .fired: fired(tenant, end, limit)
         case .nights: nights(tenant, end, limit)
         case .operations: operations(tenant, end, limit)
+        case .importChunks: importChunks(tenant, end, limit)
+        case .importErrors: importErrors(tenant, end, limit)
+        case .imports: imports(tenant, end, limit)
         }
     }
 
@@ -115,6 +118,56 @@ enum RetentionStore {
              LIMIT \(limit)
         )
         DELETE FROM operations AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.id = old.id
+        """
+    }
+
+    /// By primary key. Of an import that runs they are what is still to be done.
+    private static func importChunks(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT chunk.import_id, chunk.number
+              FROM import_chunks AS chunk
+              JOIN imports ON imports.tenant_id = \(tenant) AND imports.id = chunk.import_id
+             WHERE chunk.tenant_id = \(tenant) AND chunk.import_id < \(UUID.firstV7(at: end))
+               AND imports.state <> 'running'
+             ORDER BY chunk.import_id, chunk.number
+             LIMIT \(limit)
+        )
+        DELETE FROM import_chunks AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.import_id = old.import_id AND stored.number = old.number
+        """
+    }
+
+    /// By primary key.
+    private static func importErrors(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT import_id, line
+              FROM import_errors
+             WHERE tenant_id = \(tenant) AND import_id < \(UUID.firstV7(at: end))
+             ORDER BY import_id, line
+             LIMIT \(limit)
+        )
+        DELETE FROM import_errors AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.import_id = old.import_id AND stored.line = old.line
+        """
+    }
+
+    /// By primary key, as operations.
+    private static func imports(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT id
+              FROM imports
+             WHERE tenant_id = \(tenant) AND id < \(UUID.firstV7(at: end)) AND state <> 'running'
+             ORDER BY id
+             LIMIT \(limit)
+        )
+        DELETE FROM imports AS stored
          USING old
          WHERE stored.tenant_id = \(tenant) AND stored.id = old.id
         """

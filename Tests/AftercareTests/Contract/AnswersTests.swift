@@ -85,6 +85,7 @@ import Time
         try await demo.post("disputes/create", body: DisputeBody.webhook("under_review"))
         try await demo.post("customers/data_request", body: PrivacyBody.dataRequest())
         try await tenant.settle()
+        _ = try await tenant.importOrders([[:], [:]])
         return tenant
     }
 
@@ -227,6 +228,20 @@ import Time
         _ = try await check(tenant, disputed, order, DisputeBody.put, gives: 201)
         _ = try await check(tenant, disputed, order, DisputeBody.put, headers: versioned, gives: 200)
         _ = try await check(tenant, disputed, order, [:], gives: 422)
+
+        let bulk = "POST /v1/stores/{store_id}/orders/bulk"
+        let orders: JSON = ["orders": [PutBody.order.with("external_id", "B-1"), PutBody.order, 1]]
+        for _ in 0..<2 { _ = try await check(tenant, bulk, order, orders, headers: key, gives: 207) }
+        _ = try await check(tenant, bulk, order, ["orders": []], gives: 422)
+        let (load, lines) = ("POST /v1/stores/{store_id}/imports", [("Content-Type", "application/x-ndjson")])
+        for _ in 0..<2 { _ = try await check(tenant, load, order, [:], headers: key + lines, gives: 202) }
+        try await tenant.settle()
+        _ = try await check(tenant, load, order, [:], gives: 415)
+        let mark = "PUT /v1/stores/{store_id}/watermark"
+        let instants: [(JSON, Int)] = [("2026-05-04T10:00:00Z", 200), ("2025-05-04T10:00:00Z", 409), (nil, 422)]
+        for (instant, status) in instants {
+            _ = try await check(tenant, mark, order, ["complete_as_of": instant], gives: status)
+        }
 
         let later = (tenant.server.environment.clock.now() + .seconds(86_400)).rfc3339
         let sandbox = ["store_id": tenant.store.description]

@@ -20,6 +20,8 @@ import Testing
         ("ConnectionState", words(Connection.State.self)),
         ("ConnectionStateReason", words(Connection.StateReason.self)),
         ("PutOrderOutcome", words(PutOrder.Outcome.self)),
+        ("PutOrdersOutcome", words(PutOrder.Outcome.self) + ["rejected"]),
+        ("ImportState", words(Import.State.self)),
         ("TimelineType", words(TimelineEntry.Source.self)),
         ("InboundEventState", words(InboundEvent.State.self)),
         ("FinancialStatus", words(FinancialStatus.self)),
@@ -91,7 +93,7 @@ import Testing
             ("CustomerId", CustomerKind.prefix), ("PrivacyRequestId", PrivacyRequestKind.prefix),
             ("MessageId", MessageKind.prefix), ("TicketId", TicketKind.prefix),
             ("TicketCommentId", TicketCommentKind.prefix), ("TicketEventId", TicketEventKind.prefix),
-            ("OperationId", OperationKind.prefix), ("FactId", FactKind.prefix),
+            ("OperationId", OperationKind.prefix), ("ImportId", ImportKind.prefix), ("FactId", FactKind.prefix),
         ]
         for (schema, prefix) in prefixes {
             let pattern = try specification.value(at: "#/components/schemas/\(schema)")["pattern"]?.stringValue

@@ -92,6 +92,7 @@ import Time
             case .json: #expect(types == ["application/json"], "\(operation.name)")
             case .mergePatch:
                 #expect(types == ["application/json", "application/merge-patch+json"], "\(operation.name)")
+            case .lines: #expect(types == ["application/x-ndjson"], "\(operation.name)")
             case .raw: #expect(body != nil, "\(operation.name) takes a body")
             }
             #expect(body == nil || body?["required"] == true, "\(operation.name) needs its body")
@@ -110,6 +111,7 @@ import Time
             switch route.body {
             case .none: break
             case .json, .mergePatch: wanted.formUnion(["408", "413", "415", "422"])
+            case .lines: wanted.formUnion(["408", "413", "415", "422"])
             case .raw: wanted.formUnion(["408", "413"])
             }
             let responses = try specification.responses(of: operation)

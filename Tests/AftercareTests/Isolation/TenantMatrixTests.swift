@@ -48,6 +48,7 @@ import Testing
             ids["external_id"] = try #require(try await demo.order()["external_id"]?.stringValue)
             let operation = try await tenant.rows("SELECT id FROM operations WHERE tenant_id = \(tenant.id.uuid)")
             ids["operation_id"] = OperationID(try #require(try operation.first?("id", as: UUID.self))).description
+            ids["import_id"] = try #require(try await tenant.importOrders([["external_id": "I"]])["id"]?.stringValue)
             return Victim(tenant: tenant, ids: ids)
         }
 
@@ -92,7 +93,10 @@ import Testing
         case (.post, "/v1/messages/{message_id}/resolve"): ["as": "failed"]
         case (.post, "/v1/tickets/{ticket_id}/comments"): ["body": "Taken over"]
         case (.patch, "/v1/tickets/{ticket_id}"): ["subject": "Taken over"]
+        case (.post, "/v1/stores/{store_id}/orders/bulk"): ["orders": [PutBody.order.with("external_id", "T")]]
+        case (.post, "/v1/stores/{store_id}/imports"): PutBody.order.with("external_id", "T")
         case (.post, _): [:]
+        case (.put, "/v1/stores/{store_id}/watermark"): ["complete_as_of": "2026-05-04T10:00:00Z"]
         case (.put, "/v1/stores/{store_id}/orders/by-external-id/{external_id}"): PutBody.order
         case (.put, "/v1/stores/{store_id}/returns/by-external-id/{external_id}"): ReturnBody.put
         case (.put, "/v1/stores/{store_id}/disputes/by-external-id/{external_id}"): DisputeBody.put
@@ -100,6 +104,10 @@ import Testing
         case (.patch, _): ["name": "Taken over"]
         default: nil
         }
+    }
+
+    private func headers(_ route: Route) -> [(String, String)] {
+        if case .lines = route.body { [("Content-Type", "application/x-ndjson")] } else { [] }
     }
 
     @Test func `another tenant gets the 404 of what does not exist, and changes nothing`() async throws {
@@ -111,8 +119,9 @@ import Testing
         for route in routes {
             let theirs = try victim.path(route.template)
             let nobodys = try absent(route.template, victim)
-            let foreign = try await stranger.send(route.method.rawValue, theirs, body(route))
-            let missing = try await stranger.send(route.method.rawValue, nobodys, body(route))
+            let (method, body, headers) = (route.method.rawValue, body(route), headers(route))
+            let foreign = try await stranger.send(method, theirs, body, headers: headers)
+            let missing = try await stranger.send(method, nobodys, body, headers: headers)
             #expect(foreign.status == 404, "\(route.method) \(route.template)")
             #expect(missing.status == 404, "\(route.method) \(route.template)")
             #expect(anonymous(foreign) == anonymous(missing), "\(route.method) \(route.template)")
@@ -129,7 +138,13 @@ import Testing
         let before = try await victim.digest()
         for route in routes(victim.tenant.server) where !route.template.description.contains("user_id") {
             let theirs = try victim.path(route.template)
-            let answer = try await victim.tenant.send(route.method.rawValue, theirs, body(route), as: token)
+            let answer = try await victim.tenant.send(
+                route.method.rawValue,
+                theirs,
+                body(route),
+                as: token,
+                headers: headers(route)
+            )
             #expect(answer.status == 404, "\(route.method) \(route.template): \(answer.json.serialized)")
         }
         #expect(try await victim.digest() == before)
@@ -143,7 +158,7 @@ import Testing
         let marks = [victim.tenant.store.description, victim.ids["order_id"], victim.ids["run_id"]].compactMap { $0 }
         let lists = [
             "stores", "orders", "runs", "messages", "inbound-events", "workflows", "connections", "tickets",
-            "returns", "disputes", "customers", "privacy-requests",
+            "returns", "disputes", "customers", "privacy-requests", "imports",
         ]
         for path in lists {
             for text in [

@@ -7,7 +7,7 @@ struct PutOrder: Hashable, Sendable {
     /// When the shop had it like this. What decides between two bodies.
     let asOf: Instant
     /// Told as history: it starts no workflow.
-    let isHistorical: Bool
+    var isHistorical: Bool
     let values: OrderValues
     let cancelledAt: Instant?
     let shipments: [Shipment]
@@ -63,13 +63,19 @@ struct PutOrder: Hashable, Sendable {
 
     // MARK: Applying it
 
+    /// What becomes of it where it changes nothing; nil where it is to be applied. All it takes to say so is what is
+    /// known of the order itself, without its parts.
+    func standing(against known: OrderState?) -> Outcome? {
+        guard let known, let newest = known.provenance.newest else { return nil }
+        let stamp = stamp
+        if stamp < newest { return .stale }
+        return stamp == newest && (isHistorical || !known.isHistorical) ? .unchanged : nil
+    }
+
     /// What the mirror and the facts become. Nothing of a stale one counts, other than of a provider's late webhook:
     /// it is the whole order, so that there is nothing in it that a newer one left unsaid.
     func apply(to known: OrderState?, of order: String, receivedAt: Instant) -> (Outcome, OrderMirror.Outcome?) {
-        if let known, let newest = known.provenance.newest {
-            if stamp < newest { return (.stale, nil) }
-            if stamp == newest, isHistorical || !known.isHistorical { return (.unchanged, nil) }
-        }
+        if let standing = standing(against: known) { return (standing, nil) }
         let next = OrderMirror.apply(
             changes(of: order, receivedAt: receivedAt),
             to: known,

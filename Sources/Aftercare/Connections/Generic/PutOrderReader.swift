@@ -240,6 +240,7 @@ extension FieldRule<TrackingEvent.Kind> {
 }
 
 extension FieldRule<String> {
+    /// What the shop tells one of its things from the others by.
     static var externalID: Self { .string(1...255) }
 
     /// The shop's own word for something.

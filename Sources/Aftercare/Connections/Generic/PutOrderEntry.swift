@@ -1,0 +1,58 @@
+import FoundationEssentials
+import JSON
+import Time
+
+/// An order told among others, with the id it has in its shop: one of a bulk write, or a line of an import. Pure.
+struct PutOrderEntry: Sendable {
+    /// Why one was rejected, as the problem of a PUT would say it.
+    struct Rejection: Error, Hashable, Sendable {
+        /// Where it could be read.
+        let externalID: String?
+        let code: ProblemCode
+        let detail: String
+        var errors: [FieldError] = []
+    }
+
+    let externalID: String
+    let order: PutOrder
+
+    /// - Parameters:
+    ///   - asHistory: it is history, said or not; one that says it is not is rejected.
+    ///   - end: how late `as_of` may be.
+    init(_ json: JSON, asHistory: Bool = false, noLaterThan end: Instant) throws(Rejection) {
+        let isNews = asHistory && json["historical"]?.boolValue == false
+        do throws(FieldErrors) {
+            self = try FieldReader.read(json) { (body) throws(FieldErrors) in
+                if isNews {
+                    body.report("historical", .unknownValue, "must be true or absent: an import tells history")
+                }
+                return try Self(&body, asHistory: asHistory, noLaterThan: end)
+            }
+        } catch {
+            throw Rejection(
+                externalID: Self.externalID(of: json),
+                code: .validationFailed,
+                detail: Problem(error).detail,
+                errors: error.errors
+            )
+        }
+    }
+
+    private init(_ body: inout FieldReader, asHistory: Bool, noLaterThan end: Instant) throws(FieldErrors) {
+        let id = body.required("external_id", .externalID)
+        var order = try PutOrder(&body)
+        order.isHistorical = order.isHistorical || asHistory
+        if order.asOf > end { body.report("as_of", .outOfRange, Self.tooFarAhead) }
+        (externalID, self.order) = try body.finish(id, order)
+    }
+
+    static let tooFarAhead = "must not lie more than a day ahead of the store's time"
+
+    /// To tell the rejected one from the others by; nil for what could not be one.
+    private static func externalID(of json: JSON) -> String? {
+        guard let text = json["external_id"]?.stringValue, (1...255).contains(text.unicodeScalars.count),
+            !text.utf8.contains(0)
+        else { return nil }
+        return text
+    }
+}

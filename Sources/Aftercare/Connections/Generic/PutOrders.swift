@@ -1,0 +1,77 @@
+import FoundationEssentials
+import Postgres
+import Time
+
+/// Many orders put in one transaction, in a few round trips whatever their number: a bulk write, or a piece of an
+/// import. Each goes by the same rules as a PUT of its own (`PutOrder.apply`).
+enum PutOrders {
+    struct Applied: Sendable {
+        let id: OrderID
+        let outcome: PutOrder.Outcome
+        let version: Int64
+    }
+
+    /// Somebody else has made one of these orders meanwhile. Rolled back and done anew, it is found and locked.
+    struct Overtaken: Error {}
+
+    /// How often to do it anew before giving up.
+    static let tries = 5
+
+    /// Whether nothing but others who write the same orders was in the way.
+    static func wasOvertaken(_ error: any Error) -> Bool {
+        error is Overtaken || (error as? PostgresError)?.sqlState == .deadlockDetected
+    }
+
+    /// What becomes of each of the entries, in their order; no two of them may name the same order.
+    ///
+    /// One round trip locks and reads the orders there are, another reads the parts of those that change, a third
+    /// writes the orders; their parts and facts are left to travel with whatever the transaction says next.
+    static func apply(
+        _ entries: [PutOrderEntry],
+        tenant: TenantID,
+        store: StoreID,
+        now: Instant,
+        in transaction: Transaction
+    ) async throws -> [Applied] {
+        guard !entries.isEmpty else { return [] }
+        var held = try await OrderMirrorStore.hold(
+            entries.map(\.externalID),
+            tenant: tenant,
+            store: store,
+            in: transaction
+        )
+        let standings = entries.indices.map { entries[$0].order.standing(against: held[$0].state) }
+        let changing = entries.indices.filter { standings[$0] == nil && held[$0].state != nil }
+        try await OrderMirrorStore.readParts(of: changing, in: &held, tenant: tenant, transaction)
+        var applied: [Applied] = []
+        var changes: [OrderMirrorStore.Change] = []
+        for (index, entry) in entries.enumerated() {
+            let held = held[index]
+            let (outcome, next) = entry.order.apply(to: held.state, of: entry.externalID, receivedAt: now)
+            applied.append(Applied(id: held.id, outcome: outcome, version: held.version + (next == nil ? 0 : 1)))
+            guard let next else { continue }
+            changes.append(
+                OrderMirrorStore.Change(
+                    held: held,
+                    externalID: entry.externalID,
+                    state: next.state,
+                    facts: next.facts,
+                    isHistorical: entry.order.isHistorical
+                )
+            )
+        }
+        guard !changes.isEmpty else { return applied }
+        // In one order everywhere, so that of two who make some of the same orders one waits for the other.
+        changes.sort { $0.externalID.utf8.lexicographicallyPrecedes($1.externalID.utf8) }
+        let written = try await transaction.query(
+            OrderMirrorStore.upsert(changes, tenant: tenant, store: store, now: now)
+        )
+        guard written[0].affected == changes.count else { throw Overtaken() }
+        let place = CustomerStore.Place(tenant: tenant, store: store, source: CustomerStore.Place.api)
+        let link = CustomerStore.link(changes, at: place, now: now)
+        let parts = OrderMirrorStore.parts(of: changes, tenant: tenant, store: store, now: now)
+        // What enqueues comes last.
+        for statement in link.statements + parts.dropLast() + link.last + parts.suffix(1) { transaction.add(statement) }
+        return applied
+    }
+}

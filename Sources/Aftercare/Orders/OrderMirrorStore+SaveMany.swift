@@ -1,0 +1,244 @@
+import FoundationEssentials
+import Postgres
+import Time
+
+/// Many orders at once: writing them. A statement for each table, however many orders there are. The values come as
+/// arrays: COPY would need a staging table, which is made and dropped again for each transaction, and the rows' way from
+/// there is the same.
+///
+/// What is written is what `save` and `raise` write of a single one; a test puts the two side by side.
+extension OrderMirrorStore {
+    /// What applying made of one of them.
+    struct Change: Sendable {
+        let held: Held
+        let externalID: String
+        let state: OrderState
+        let facts: [Fact]
+        /// Nothing is to be started by its facts.
+        let isHistorical: Bool
+    }
+
+    /// The orders themselves. Touches as many rows as there are orders, unless somebody else has made one of them since
+    /// they were locked.
+    static func upsert(_ changes: [Change], tenant: TenantID, store: StoreID, now: Instant) -> SQL {
+        func column<Value>(_ value: (OrderValues) -> Value) -> [Value] { changes.map { value($0.state.values) } }
+        let newest = changes.map(\.state.provenance.newest)
+        return """
+            INSERT INTO orders (tenant_id, id, store_id, external_id, is_complete, number, email, email_normalized,
+                                customer_name, customer_locale, customer_external_id, currency, total,
+                                presentment_currency, presentment_total, financial_status, financial_status_raw,
+                                fulfillment_status, fulfillment_status_raw, lifecycle_status,
+                                lifecycle_status_raw, cancel_reason, return_status, return_status_raw,
+                                placed_at, historical, source_updated_at, source_hash, source_stamps, version, created_at, updated_at)
+                 SELECT \(tenant.uuid), id, \(store.uuid), external_id, is_complete, number, email, email_normalized,
+                        customer_name, customer_locale, customer, currency, total, presentment_currency,
+                        presentment_total, financial, financial_raw, fulfillment, fulfillment_raw, lifecycle, lifecycle_raw,
+                        cancel_reason, returns, returns_raw, placed_at, historical, source_updated_at, source_hash,
+                        source_stamps, version, \(now), \(now)
+                   FROM unnest(\(changes.map(\.held.id.uuid)), \(changes.map(\.externalID)),
+                               \(changes.map(\.state.isComplete)), \(column(\.number)), \(column(\.email)),
+                               \(column { $0.email.map { MailAddress.normalized($0) } }), \(column(\.customerName)),
+                               \(column(\.customerLocale)), \(column(\.customer)),
+                               \(column(\.total?.currency)), \(column(\.total?.amount)),
+                               \(column(\.presentmentTotal?.currency)), \(column(\.presentmentTotal?.amount)),
+                               \(column(\.financial.rawValue)), \(column(\.financialRaw)),
+                               \(column(\.fulfillment.rawValue)), \(column(\.fulfillmentRaw)),
+                               \(column(\.lifecycle.rawValue)), \(column(\.lifecycleRaw)), \(column(\.cancelReason)),
+                               \(column(\.returns.rawValue)), \(column(\.returnsRaw)), \(column(\.placedAt)),
+                               \(changes.map(\.state.isHistorical)), \(newest.map { $0?.at }),
+                               \(newest.map { $0.map { Bytea($0.hash) } }),
+                               \(changes.map { stamps($0.state.provenance) }), \(changes.map { $0.held.version + 1 }))
+                        AS told (id, external_id, is_complete, number, email, email_normalized, customer_name,
+                                 customer_locale, customer, currency, total, presentment_currency,
+                                 presentment_total, financial, financial_raw, fulfillment, fulfillment_raw, lifecycle, lifecycle_raw, cancel_reason,
+                                 returns, returns_raw, placed_at, historical, source_updated_at, source_hash,
+                                 source_stamps, version)
+            ON CONFLICT (tenant_id, store_id, external_id)
+              DO UPDATE SET is_complete = excluded.is_complete, number = excluded.number, email = excluded.email,
+                            email_normalized = excluded.email_normalized, customer_name = excluded.customer_name,
+                            customer_locale = excluded.customer_locale,
+                            customer_external_id = excluded.customer_external_id, currency = excluded.currency,
+                            total = excluded.total, presentment_currency = excluded.presentment_currency,
+                            presentment_total = excluded.presentment_total,
+                            financial_status = excluded.financial_status,
+                            financial_status_raw = excluded.financial_status_raw,
+                            fulfillment_status = excluded.fulfillment_status,
+                            fulfillment_status_raw = excluded.fulfillment_status_raw,
+                            lifecycle_status = excluded.lifecycle_status,
+                            lifecycle_status_raw = excluded.lifecycle_status_raw,
+                            cancel_reason = excluded.cancel_reason, return_status = excluded.return_status,
+                            return_status_raw = excluded.return_status_raw, placed_at = excluded.placed_at,
+                            historical = excluded.historical, source_updated_at = excluded.source_updated_at,
+                            source_hash = excluded.source_hash, source_stamps = excluded.source_stamps,
+                            version = excluded.version, updated_at = excluded.updated_at
+                      -- Those that are locked. One that somebody else made meanwhile has another id.
+                      WHERE orders.id = excluded.id
+            """
+    }
+
+    /// What belongs to them, and their facts; only what differs from what was held. The last one may enqueue.
+    static func parts(of changes: [Change], tenant: TenantID, store: StoreID, now: Instant) -> [SQL] {
+        let relined = changes.filter { $0.state.values.lines != $0.held.state?.values.lines ?? [] }
+        let known = relined.filter { $0.held.state != nil }
+        return (known.isEmpty ? [] : [deleteLines(of: known, tenant)])
+            + (relined.isEmpty ? [] : [insertLines(of: relined, tenant, store)])
+            + RefundStore.save(changes.map { ($0.held, $0.state) }, tenant: tenant, store: store, now: now)
+            + shipments(of: changes, tenant, store, now)
+            + raise(changes, tenant, store, now)
+    }
+
+    // MARK: Lines
+
+    /// All of an order whose lines changed: they are written anew.
+    private static func deleteLines(of changes: [Change], _ tenant: TenantID) -> SQL {
+        """
+        DELETE FROM order_lines
+         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(changes.map(\.held.id.uuid)))
+        """
+    }
+
+    private static func insertLines(of changes: [Change], _ tenant: TenantID, _ store: StoreID) -> SQL {
+        let lines = changes.flatMap { change in
+            change.state.values.lines.enumerated().map { (order: change.held.id.uuid, position: $0, line: $1) }
+        }
+        return """
+            INSERT INTO order_lines (tenant_id, order_id, external_id, store_id, position, title, sku, quantity,
+                                     unit_price)
+                 SELECT \(tenant.uuid), order_id, external_id, \(store.uuid), position, title, sku, quantity, unit_price
+                   FROM unnest(\(lines.map(\.order)), \(lines.map(\.line.externalID)), \(lines.map(\.position)),
+                               \(lines.map(\.line.title)), \(lines.map(\.line.sku)), \(lines.map(\.line.quantity)),
+                               \(lines.map(\.line.unitPrice)))
+                        AS line (order_id, external_id, position, title, sku, quantity, unit_price)
+            """
+    }
+
+    // MARK: Shipments
+
+    private struct ChangedShipment {
+        let order: OrderID
+        let id: ShipmentID
+        let externalID: String
+        let shipment: Shipment
+        let events: [TrackingEvent]
+    }
+
+    private static func shipments(
+        of changes: [Change],
+        _ tenant: TenantID,
+        _ store: StoreID,
+        _ now: Instant
+    ) -> [SQL] {
+        let shipments = changes.flatMap { change in
+            change.state.shipments.sorted { $0.key < $1.key }.compactMap { id, shipment -> ChangedShipment? in
+                let known = change.held.state?.shipments[id]
+                guard known != shipment else { return nil }
+                return ChangedShipment(
+                    order: change.held.id,
+                    id: change.held.shipmentIDs[id] ?? .new(),
+                    externalID: id,
+                    shipment: shipment,
+                    events: shipment.events.values.filter { known?.events[$0.externalID] != $0 }
+                )
+            }
+        }
+        guard !shipments.isEmpty else { return [] }
+        let events = shipments.flatMap { shipment in shipment.events.map { (shipment: shipment.id.uuid, event: $0) } }
+        return [upsert(shipments, tenant, store, now)] + (events.isEmpty ? [] : [upsert(events, tenant, store)])
+    }
+
+    private static func upsert(
+        _ shipments: [ChangedShipment],
+        _ tenant: TenantID,
+        _ store: StoreID,
+        _ now: Instant
+    ) -> SQL {
+        func column<Value>(_ value: (Shipment) -> Value) -> [Value] { shipments.map { value($0.shipment) } }
+        return """
+            INSERT INTO shipments (tenant_id, id, store_id, order_id, external_id, carrier, tracking_number,
+                                   tracking_url, status, status_raw, status_at, is_delayed, reported_status,
+                                   reported_status_raw, shipped_at, delivered_at, source_updated_at, source_hash,
+                                   source_stamps, created_at, updated_at)
+                 SELECT \(tenant.uuid), id, \(store.uuid), order_id, external_id, carrier, tracking_number,
+                        tracking_url, status, status_raw, status_at, is_delayed, reported_status, reported_status_raw,
+                        shipped_at, delivered_at, source_updated_at, source_hash, source_stamps, \(now), \(now)
+                   FROM unnest(\(shipments.map(\.id.uuid)), \(shipments.map(\.order.uuid)),
+                               \(shipments.map(\.externalID)), \(column(\.values.carrier)),
+                               \(column(\.values.trackingNumber)), \(column(\.values.trackingURL)),
+                               \(column(\.status.rawValue)), \(column(\.statusRaw)), \(column(\.statusAt)),
+                               \(column(\.isDelayed)), \(column(\.values.reported?.rawValue)),
+                               \(column(\.values.reportedRaw)), \(column(\.shippedAt)), \(column(\.deliveredAt)),
+                               \(column(\.provenance.newest?.at)),
+                               \(column { $0.provenance.newest.map { Bytea($0.hash) } }),
+                               \(column { stamps($0.provenance) }))
+                        AS shipment (id, order_id, external_id, carrier, tracking_number, tracking_url, status,
+                                     status_raw, status_at, is_delayed, reported_status, reported_status_raw,
+                                     shipped_at, delivered_at, source_updated_at, source_hash, source_stamps)
+            ON CONFLICT (tenant_id, order_id, external_id)
+              DO UPDATE SET carrier = excluded.carrier, tracking_number = excluded.tracking_number,
+                            tracking_url = excluded.tracking_url, status = excluded.status,
+                            status_raw = excluded.status_raw, status_at = excluded.status_at,
+                            is_delayed = excluded.is_delayed, reported_status = excluded.reported_status,
+                            reported_status_raw = excluded.reported_status_raw, shipped_at = excluded.shipped_at,
+                            delivered_at = excluded.delivered_at, source_updated_at = excluded.source_updated_at,
+                            source_hash = excluded.source_hash, source_stamps = excluded.source_stamps,
+                            updated_at = excluded.updated_at
+            """
+    }
+
+    private static func upsert(
+        _ events: [(shipment: UUID, event: TrackingEvent)],
+        _ tenant: TenantID,
+        _ store: StoreID
+    ) -> SQL {
+        """
+        INSERT INTO tracking_events (tenant_id, shipment_id, external_id, store_id, status, status_raw, message,
+                                     happened_at, received_at)
+             SELECT \(tenant.uuid), shipment_id, external_id, \(store.uuid), status, status_raw, message, happened_at,
+                    received_at
+               FROM unnest(\(events.map(\.shipment)), \(events.map(\.event.externalID)),
+                           \(events.map(\.event.kind.rawValue)), \(events.map(\.event.raw)),
+                           \(events.map(\.event.message)), \(events.map(\.event.happenedAt)),
+                           \(events.map(\.event.receivedAt)))
+                    AS event (shipment_id, external_id, status, status_raw, message, happened_at, received_at)
+        ON CONFLICT (tenant_id, shipment_id, external_id)
+          DO UPDATE SET status = excluded.status, status_raw = excluded.status_raw, message = excluded.message,
+                        happened_at = excluded.happened_at, received_at = excluded.received_at
+        """
+    }
+
+    // MARK: Facts
+
+    /// Raises facts, each once, and enqueues a job for each that is new; none for what was told as history.
+    private static func raise(
+        _ changes: [Change],
+        _ tenant: TenantID,
+        _ store: StoreID,
+        _ now: Instant
+    ) -> [SQL] {
+        let facts = changes.flatMap { change in
+            change.facts.map {
+                (id: FactID.new().uuid, order: change.held.id.uuid, fact: $0, starts: !change.isHistorical)
+            }
+        }
+        guard !facts.isEmpty else { return [] }
+        let starting = facts.filter(\.starts).map(\.id)
+        return [
+            """
+            WITH raised AS (
+                INSERT INTO facts (tenant_id, id, store_id, order_id, kind, episode, happened_at, recorded_at)
+                     SELECT \(tenant.uuid), id, \(store.uuid), order_id, kind, episode, happened_at, \(now)
+                       FROM unnest(\(facts.map(\.id)), \(facts.map(\.order)), \(facts.map(\.fact.key.kind.rawValue)),
+                                   \(facts.map(\.fact.key.episode)), \(facts.map(\.fact.happenedAt)))
+                            AS fact (id, order_id, kind, episode, happened_at)
+                ON CONFLICT (tenant_id, order_id, kind, episode) DO NOTHING
+                  RETURNING id
+            )
+            INSERT INTO jobs (tenant_id, id, store_id, kind, subject_id, run_at, created_at)
+                 SELECT \(tenant.uuid), job.id, \(store.uuid), 'run_workflows', raised.id, \(now), \(now)
+                   FROM raised
+                   JOIN unnest(\(starting), \(starting.map { _ in JobID.new().uuid })) AS job (fact_id, id)
+                     ON job.fact_id = raised.id
+            """
+        ]
+    }
+}
