@@ -21,6 +21,8 @@ enum Scope: String, CaseIterable, Sendable {
     case usersWrite = "users:write"
     case keysRead = "api_keys:read"
     case keysWrite = "api_keys:write"
+    case privacyRead = "privacy:read"
+    case privacyWrite = "privacy:write"
 }
 
 extension Scope {

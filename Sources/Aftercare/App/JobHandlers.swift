@@ -12,6 +12,7 @@ enum JobHandlers {
             AdvanceTestClock(environment: environment).handler,
             SweepExpired(environment: environment).handler,
             RepointOrders(environment: environment).handler,
+            RedactPersonalData(environment: environment).handler,
         ]
     }
 }

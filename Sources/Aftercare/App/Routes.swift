@@ -19,6 +19,7 @@ enum Routes {
             PutReturnRoutes(environment: environment).routes,
             DisputeRoutes(environment: environment).routes,
             CustomerRoutes(environment: environment).routes,
+            PrivacyRoutes(environment: environment).routes,
             TimelineRoutes(environment: environment).routes,
             AutomationRoutes(environment: environment).routes,
             MessageRoutes(environment: environment).routes,

@@ -8,18 +8,29 @@ struct ApplyCustomer {
     let place: CustomerStore.Place
     let now: Instant
 
-    /// Gives what enqueues and so comes last, or the reason why nothing was done.
-    func apply(_ change: CustomerChange, in transaction: Transaction) async throws -> Result<[SQL], Refusal> {
+    struct Outcome {
+        /// Whom it told of.
+        var customer: CustomerID?
+        /// Whether they had their data erased, so that what told of them must not be kept either.
+        var isRedacted = false
+        /// What enqueues and so comes last.
+        var last: [SQL] = []
+    }
+
+    /// Or the reason why nothing was done.
+    func apply(_ change: CustomerChange, in transaction: Transaction) async throws -> Result<Outcome, Refusal> {
         switch change {
         case .statement(let statement, let externalID):
             let held = try await CustomerStore.hold(externalID, at: place, now: now, in: transaction)
             var customer = held.customer
             customer.apply(statement)
             if let save = CustomerStore.save(customer, over: held, now: now) { transaction.add(save) }
-            guard let email = CustomerStore.normalized(customer.values.email) else { return .success([]) }
+            var outcome = Outcome(customer: held.id, isRedacted: customer.isRedacted)
+            guard let email = CustomerStore.normalized(customer.values.email) else { return .success(outcome) }
             // What they ordered as a guest was theirs all along.
             transaction.add(CustomerStore.takeIn(email, externalID, at: place, now))
-            return .success([CustomerStore.moves(ofGuest: email, at: place, now)])
+            outcome.last = [CustomerStore.moves(ofGuest: email, at: place, now)]
+            return .success(outcome)
         case .merger(let merged, let kept):
             return try await merge(merged, into: kept, in: transaction)
         }
@@ -35,7 +46,7 @@ struct ApplyCustomer {
         _ merged: String,
         into kept: String,
         in transaction: Transaction
-    ) async throws -> Result<[SQL], Refusal> {
+    ) async throws -> Result<Outcome, Refusal> {
         guard merged != kept else { return .failure(Refusal(reason: .mergesInCircle)) }
         var held: [String: CustomerStore.Held] = [:]
         for id in [merged, kept].sorted() {
@@ -43,9 +54,9 @@ struct ApplyCustomer {
             if let save = CustomerStore.save(customer.customer, over: customer, now: now) { transaction.add(save) }
             held[id] = customer
         }
-        guard let loser = held[merged], let winner = held[kept] else { return .success([]) }
+        guard let loser = held[merged], let winner = held[kept] else { return .success(Outcome()) }
         // It leads somewhere already, by this very word or by an earlier one: that is for good.
-        guard loser.mergedInto == nil else { return .success([]) }
+        guard loser.mergedInto == nil else { return .success(Outcome()) }
         var target = winner.id
         var next = winner.mergedInto
         while let known = next {
@@ -56,6 +67,6 @@ struct ApplyCustomer {
         guard target != loser.id else { return .failure(Refusal(reason: .mergesInCircle)) }
         transaction.add(CustomerStore.merge(loser.id, into: target, tenant: place.tenant, now: now))
         let job = RepointOrders.job(into: target, tenant: place.tenant, store: place.store, now: now)
-        return .success([JobStore.enqueue(job, now: now)])
+        return .success(Outcome(customer: loser.id, last: [JobStore.enqueue(job, now: now)]))
     }
 }

@@ -54,11 +54,17 @@ enum CustomerChange: Hashable, Sendable {
 struct Customer: Hashable, Sendable {
     var values = CustomerValues()
     var provenance = Provenance<CustomerField>()
+    /// They had their data erased: nothing of it comes back, whoever tells it.
+    var isRedacted = false
 
     mutating func apply(_ statement: CustomerStatement) {
         for field in provenance.admit(statement.told, by: statement.stamp) {
             values.copy(field, from: statement.values)
         }
+        guard isRedacted else { return }
+        let isDeleted = values.isDeleted
+        values = CustomerValues()
+        values.isDeleted = isDeleted
     }
 }
 

@@ -27,6 +27,7 @@ extension CustomerStore {
         let mirrored = try decode(row)
         var customer = mirrored.customer
         customer.provenance = try OrderMirrorStore.provenance(row)
+        customer.isRedacted = try row("is_redacted")
         return Held(
             id: mirrored.id,
             place: place,
@@ -48,7 +49,7 @@ extension CustomerStore {
 
     private static func lock(_ externalID: String, _ place: Place) -> SQL {
         """
-        SELECT \(unsafe: columns), source_hash, source_stamps
+        SELECT \(unsafe: columns), source_hash, source_stamps, redacted_at IS NOT NULL AS is_redacted
           FROM customers
          WHERE tenant_id = \(place.tenant.uuid) AND store_id = \(place.store.uuid) AND source = \(place.source)
            AND external_id = \(externalID)

@@ -107,6 +107,8 @@ struct OrderState: Hashable, Sendable {
     var isComplete = false
     /// All that was told of it was told as history: nothing of it ever starts a workflow.
     var isHistorical = false
+    /// Somebody had their data erased: nothing that names or reaches a person comes back, whoever tells it.
+    var isRedacted = false
     /// By the source's id.
     var shipments: [String: Shipment] = [:]
     var refunds: [String: Refund] = [:]
@@ -116,6 +118,13 @@ struct OrderState: Hashable, Sendable {
     var returns: [String: ReturnState] = [:]
     /// What was raised already.
     var facts: Set<Fact.Key> = []
+}
+
+extension OrderState {
+    mutating func settleRedaction() {
+        guard isRedacted else { return }
+        (values.email, values.customerName, values.customerLocale, values.customer) = (nil, nil, nil, nil)
+    }
 }
 
 /// An order as the API shows it.

@@ -58,6 +58,7 @@ enum OrderMirror {
             raiseFacts(ofRefund: refund, in: &outcome)
         }
         outcome.state.settleReturns()
+        outcome.state.settleRedaction()
         return outcome
     }
 

@@ -57,6 +57,7 @@ enum OrderMirrorStore {
         }
         order.state.values.lines = try rows[1].map(OrderStore.decodeLine)
         order.state.provenance = try provenance(row)
+        order.state.isRedacted = try row("is_redacted")
         for (_, shipment, externalID) in shipments { order.state.shipments[externalID] = shipment }
         for index in 0..<rows[3].count { try readReport(rows[3][index], into: &order.state.shipments) }
         for (kind, episode) in try rows[4].decode((String, String).self) {
@@ -94,7 +95,7 @@ enum OrderMirrorStore {
 
     private static func lock(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
         """
-        SELECT \(unsafe: OrderStore.columns), source_hash, source_stamps
+        SELECT \(unsafe: OrderStore.columns), source_hash, source_stamps, redacted_at IS NOT NULL AS is_redacted
           FROM orders
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND external_id = \(externalID)
            FOR UPDATE

@@ -19,6 +19,8 @@ struct ApplyReturn {
         let state: Return
         /// Nil while nobody has said which order it is of.
         let order: OrderID?
+        /// Whether whoever ordered had their data erased, so that what told of it must not be kept either.
+        let isRedacted: Bool
         /// Facts and jobs: the transaction's last statements.
         let last: [SQL]
     }
@@ -44,6 +46,7 @@ struct ApplyReturn {
         state.apply(change.statement, receivedAt: receivedAt)
         var last: [SQL] = []
         var orderID: OrderID?
+        var isRedacted = false
         // A return stays with the order that was named first.
         if let name = held.order ?? change.order {
             let order = try await OrderMirrorStore.hold(
@@ -54,6 +57,8 @@ struct ApplyReturn {
                 in: transaction
             )
             orderID = order.id
+            isRedacted = order.state?.isRedacted == true
+            if isRedacted { state.redact() }
             var orderState = order.state ?? OrderState()
             let facts = orderState.note(state, change.externalID)
             orderState.isHistorical = isHistorical && (order.state?.isHistorical ?? true)
@@ -68,7 +73,7 @@ struct ApplyReturn {
             for statement in EscalationStore.open(escalation, tenant: tenant, now: now) { transaction.add(statement) }
             last.append(EscalationStore.announce(escalation, tenant: tenant, now: now))
         }
-        return Outcome(held: held, state: state, order: orderID, last: last)
+        return Outcome(held: held, state: state, order: orderID, isRedacted: isRedacted, last: last)
     }
 }
 

@@ -57,6 +57,11 @@ extension Return {
     var announcedQuantity: Int64 { values.announced.reduce(0) { $0 + Int64($1.quantity) } }
     var receivedQuantity: Int64 { receipts.values.reduce(0) { $0 + Int64($1.quantity) } }
 
+    /// Without what the customer wrote.
+    mutating func redact() {
+        for index in values.announced.indices { values.announced[index].note = nil }
+    }
+
     // MARK: Facts
 
     /// What has become true of it, and when: facts of its order. More evidence adds to this and never takes from it.

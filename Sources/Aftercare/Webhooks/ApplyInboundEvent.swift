@@ -36,6 +36,10 @@ struct ApplyInboundEvent {
         let event = try InboundEventStore.decode(row)
         let provider = try InboundEventStore.provider(row)
         let isDisabled: Bool = try row("is_disabled")
+        if try row("is_redacted", as: Bool.self) {
+            try await settle(event, as: .ignored, IgnoredReason.redacted.rawValue, job)
+            return .finished
+        }
         let body = try InboundEventStore.body(row)
         let understanding: Understanding
         do throws(Poison) {
@@ -64,7 +68,7 @@ struct ApplyInboundEvent {
                         now: now
                     )
                     let applied = try await apply.apply(change, in: transaction)
-                    return Applied(order: applied.order, last: applied.last)
+                    return Applied(order: applied.order, isRedacted: applied.isRedacted, last: applied.last)
                 }
             }
         case .dispute(let change):
@@ -90,9 +94,21 @@ struct ApplyInboundEvent {
                         source: provider.rawValue
                     )
                     switch try await ApplyCustomer(place: place, now: now).apply(change, in: transaction) {
-                    case .success(let last): return Applied(last: last)
+                    case .success(let outcome):
+                        return Applied(
+                            customer: outcome.customer,
+                            isRedacted: outcome.isRedacted,
+                            last: outcome.last
+                        )
                     case .failure(let refusal): return Applied(ignored: refusal.reason)
                     }
+                }
+            }
+        case .privacy(let change):
+            // Also while the connection is not in use: a shop that has left asks for this.
+            try await quarantining(event, job) {
+                try await applying(event, job) { transaction, now in
+                    Applied(last: try await ApplyPrivacy(event: event, now: now).apply(change, in: transaction))
                 }
             }
         }
@@ -135,6 +151,7 @@ struct ApplyInboundEvent {
             var event = event
             (event.state, event.reason, event.settledAt) = (.applied, nil, now)
             var raises: [SQL] = []
+            var isRedacted = false
             // In one order everywhere, so that two events about the same orders do not wait for each other.
             for order in Set(changes.map(\.order)).sorted() {
                 let held = try await OrderMirrorStore.hold(
@@ -145,6 +162,7 @@ struct ApplyInboundEvent {
                     in: transaction
                 )
                 event.order = held.id
+                isRedacted = isRedacted || held.state?.isRedacted == true
                 let outcome = OrderMirror.apply(
                     changes.filter { $0.order == order },
                     to: held.state,
@@ -172,6 +190,9 @@ struct ApplyInboundEvent {
                 if let raise { raises.append(raise) }
             }
             transaction.add(InboundEventStore.settle(event))
+            if isRedacted {
+                transaction.add(PrivacyStore.redact(events: [event.id.uuid], tenant: event.tenant, now: now))
+            }
             // They enqueue, and so come last.
             for raise in raises { transaction.add(raise) }
             environment.failpoint.pass(.applyBeforeCommit)
@@ -185,6 +206,10 @@ struct ApplyInboundEvent {
     private struct Applied {
         /// The order it was about.
         var order: OrderID?
+        /// Whom it told of.
+        var customer: CustomerID?
+        /// What it told of was erased, and so its own body is as well.
+        var isRedacted = false
         /// What enqueues and so comes last.
         var last: [SQL] = []
         /// Why it came to nothing.
@@ -204,7 +229,11 @@ struct ApplyInboundEvent {
             var event = event
             event.state = applied.ignored == nil ? .applied : .ignored
             (event.reason, event.settledAt, event.order) = (applied.ignored?.rawValue, now, applied.order)
+            event.customer = applied.customer
             transaction.add(InboundEventStore.settle(event))
+            if applied.isRedacted {
+                transaction.add(PrivacyStore.redact(events: [event.id.uuid], tenant: event.tenant, now: now))
+            }
             for statement in applied.last { transaction.add(statement) }
             return !applied.last.isEmpty
         }

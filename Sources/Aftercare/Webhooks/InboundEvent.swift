@@ -23,6 +23,8 @@ struct InboundEvent: Sendable {
     /// Why it was ignored or quarantined.
     var reason: String?
     var order: OrderID?
+    /// Whom it told of, where that was a customer. Only ever written.
+    var customer: CustomerID?
     let receivedAt: Instant
     var settledAt: Instant?
 

@@ -66,7 +66,7 @@ enum InboundEventStore {
     /// With what it takes to apply it.
     static func work(_ id: InboundEventID, tenant: TenantID) -> SQL {
         """
-        SELECT \(unsafe: columns), body,
+        SELECT \(unsafe: columns), body, redacted_at IS NOT NULL AS is_redacted,
                (SELECT provider FROM connections
                  WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS provider,
                (SELECT state = 'disabled' FROM connections
@@ -156,7 +156,7 @@ enum InboundEventStore {
         """
         UPDATE inbound_events
            SET state = \(event.state.rawValue), reason = \(event.reason), order_id = \(event.order?.uuid),
-               settled_at = \(event.settledAt)
+               customer_id = coalesce(customer_id, \(event.customer?.uuid)), settled_at = \(event.settledAt)
          WHERE tenant_id = \(event.tenant.uuid) AND id = \(event.id.uuid)
         """
     }

@@ -1,10 +1,11 @@
-/// What a webhook comes to, whoever sent it: changes of one order, of a return, of a dispute or of customers, the
-/// end of the connection, or nothing, with the reason.
+/// What a webhook comes to, whoever sent it: changes of one order, of a return, of a dispute or of customers, a
+/// privacy request, the end of the connection, or nothing, with the reason.
 enum Understanding: Hashable, Sendable {
     case changes([OrderChange])
     case `return`(ReturnChange)
     case dispute(DisputeChange)
     case customer(CustomerChange)
+    case privacy(PrivacyChange)
     /// The shop took the app out.
     case uninstalled
     case ignored(IgnoredReason)
@@ -27,7 +28,8 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     /// The customer that is to be kept was merged into the other one before.
     case mergesInCircle = "merges_in_circle"
     case shopNotMirrored = "shop_not_mirrored"
-    case privacyRequestsByHand = "privacy_requests_by_hand"
+    /// Its body was erased, with the data of whom it told of.
+    case redacted
     /// It would have changed the mirror. Replay it once the connection is in use again.
     case connectionDisabled = "connection_disabled"
     /// The app was taken out before the connection was put to use as it is now.

@@ -53,7 +53,8 @@ import Time
                 "returns/request", "returns/approve", "returns/decline", "returns/cancel", "returns/close",
                 "returns/reopen", "returns/update", "reverse_deliveries/attach_deliverable",
                 "disputes/create", "disputes/update", "customers/create", "customers/update", "customers/delete",
-                "customers/merge", "customers_email_marketing_consent/update",
+                "customers/merge", "customers_email_marketing_consent/update", "customers/data_request",
+                "customers/redact", "shop/redact",
             ]
         )
     }

@@ -83,6 +83,7 @@ import Time
         try await tenant.settle()
         try await tenant.advance(days: 60)
         try await demo.post("disputes/create", body: DisputeBody.webhook("under_review"))
+        try await demo.post("customers/data_request", body: PrivacyBody.dataRequest())
         try await tenant.settle()
         return tenant
     }
@@ -114,7 +115,10 @@ import Time
         }
         #expect(checked.count == reads.count)
         let versioned = ["stores/{store_id}", "users/{user_id}", "connections/{connection_id}", "orders/{order_id}"]
-        let mirrored = ["returns/{return_id}", "disputes/{dispute_id}", "customers/{customer_id}"]
+        let mirrored =
+            ["returns/{return_id}", "disputes/{dispute_id}", "customers/{customer_id}"] + [
+                "privacy-requests/{privacy_request_id}"
+            ]
         for name in versioned + mirrored + ["workflows/{workflow_id}", "tickets/{ticket_id}"] {
             _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
         }
@@ -256,6 +260,22 @@ import Time
         let query = "?order_id=\(order.stringValue ?? "")&state=open&assignee_id=\(tenant.demo.owner)"
         #expect(try await check(tenant, "GET /v1/tickets", query: query, gives: 200)["data"]?.arrayValue?.count == 1)
         _ = try await check(tenant, "GET /v1/tickets", query: "?state=none", gives: 400)
+    }
+
+    @Test func `about privacy fit the specification`() async throws {
+        let tenant = try await walked()
+        let id = [
+            "privacy_request_id": try #require(try await tenant.list("/v1/privacy-requests").first?["id"]?.stringValue)
+        ]
+        let (export, complete) = (
+            "GET /v1/privacy-requests/{privacy_request_id}/export",
+            "POST /v1/privacy-requests/{privacy_request_id}/complete"
+        )
+        _ = try await check(tenant, export, id, gives: 200)
+        _ = try await check(tenant, complete, id, headers: [("If-Match", "\"v9\"")], gives: 412)
+        _ = try await check(tenant, complete, id, headers: [("If-Match", "\"v1\"")], gives: 200)
+        _ = try await check(tenant, complete, id, gives: 409)
+        _ = try await check(tenant, export, id, gives: 409)
     }
 
     @Test func `that refuse fit the specification`() async throws {

@@ -24,6 +24,7 @@ import Testing
             try await tenant.settle()
             try await tenant.advance(days: 60)
             try await demo.post("disputes/create", body: DisputeBody.webhook("under_review"))
+            try await demo.post("customers/data_request", body: PrivacyBody.dataRequest())
             try await tenant.settle()
             let key = try await tenant.send("POST", "/v1/api-keys", ["name": "V", "scopes": ["stores:read"]])
             var ids = [
@@ -39,6 +40,7 @@ import Testing
                 "message_id": "/v1/messages", "workflow_id": "/v1/workflows",
                 "ticket_id": "/v1/tickets", "return_id": "/v1/returns",
                 "dispute_id": "/v1/disputes", "customer_id": "/v1/customers",
+                "privacy_request_id": "/v1/privacy-requests",
             ]
             for (name, path) in lists {
                 ids[name] = try #require(try await tenant.get(path)["data"]?[0]?["id"]?.stringValue, "\(path)")
@@ -141,7 +143,7 @@ import Testing
         let marks = [victim.tenant.store.description, victim.ids["order_id"], victim.ids["run_id"]].compactMap { $0 }
         let lists = [
             "stores", "orders", "runs", "messages", "inbound-events", "workflows", "connections", "tickets",
-            "returns", "disputes", "customers",
+            "returns", "disputes", "customers", "privacy-requests",
         ]
         for path in lists {
             for text in [

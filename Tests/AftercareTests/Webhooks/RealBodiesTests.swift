@@ -33,7 +33,8 @@ import Time
     private static func deliveries() throws -> [Delivery] {
         var deliveries: [Delivery] = []
         let families = [
-            "orders/", "fulfillments/", "fulfillment_events/", "returns/", "disputes/", "customers/", "app/uninstalled",
+            "orders/", "fulfillments/", "fulfillment_events/", "returns/", "disputes/", "customers/", "shop/",
+            "app/uninstalled",
         ]
         for file in try SharedData.files(below: "webhooks/shopify") {
             let topic = String(file.split(separator: "/").last?.dropLast(5) ?? "").replacing("__", with: "/")
@@ -80,8 +81,7 @@ import Time
         let outcomes = try rows.decode((String, String, String, Int).self)
         let ignored = [
             "orders/edited": "told_by_orders_updated", "fulfillment_events/delete": "deletions_not_mirrored",
-            "customers/merge": "merger_not_completed", "customers/data_request": "privacy_requests_by_hand",
-            "customers/redact": "privacy_requests_by_hand",
+            "customers/merge": "merger_not_completed", "shop/update": "shop_not_mirrored",
         ]
         for (topic, state, reason, count) in outcomes {
             print("\(topic): \(count) \(state) \(reason)")

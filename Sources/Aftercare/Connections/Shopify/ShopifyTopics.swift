@@ -67,6 +67,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
         case order, deletion, fulfillment, fulfillmentEvent, refund, orderTransaction, uninstallation
         case `return`, deliverable, dispute
         case customer, customerDeletion, customerMerger, customerConsent
+        case dataRequest, customerRedaction, storeRedaction
         case ignored(IgnoredReason)
     }
 
@@ -123,8 +124,12 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
             .uninstallation
         case .shopUpdate:
             .ignored(.shopNotMirrored)
-        case .customersDataRequest, .customersRedact, .shopRedact:
-            .ignored(.privacyRequestsByHand)
+        case .customersDataRequest:
+            .dataRequest
+        case .customersRedact:
+            .customerRedaction
+        case .shopRedact:
+            .storeRedaction
         }
     }
 }
@@ -182,6 +187,12 @@ enum Shopify {
             return .customer(merger)
         case .customerConsent:
             return .customer(try ShopifyCustomer.consent(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .dataRequest:
+            return .privacy(try ShopifyPrivacy.person(BodyReader(body), .customerData, orders: "orders_requested"))
+        case .customerRedaction:
+            return .privacy(try ShopifyPrivacy.person(BodyReader(body), .customerRedaction, orders: "orders_to_redact"))
+        case .storeRedaction:
+            return .privacy(try ShopifyPrivacy.store(BodyReader(body)))
         }
     }
 }

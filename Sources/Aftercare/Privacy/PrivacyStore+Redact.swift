@@ -1,0 +1,158 @@
+import FoundationEssentials
+import Postgres
+import Time
+
+/// Erasing, in the database. What is erased keeps its row, its times and its ids, and names nobody any more.
+extension PrivacyStore {
+    static let redacted = "redacted"
+
+    /// Everything of these orders that names or reaches a person. Orders first: whoever applies something to one holds it
+    /// before anything else. Each statement's count is that of the rows it touched.
+    static func redact(orders: [UUID], tenant: TenantID, now: Instant) -> [(counted: String?, statement: SQL)] {
+        [
+            (nil, hold(orders, tenant)),
+            (
+                "orders",
+                """
+                UPDATE orders
+                   SET email = NULL, email_normalized = NULL, customer_name = NULL, customer_locale = NULL,
+                       customer_external_id = NULL, redacted_at = \(now), version = version + 1, updated_at = \(now)
+                 WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(orders)) AND redacted_at IS NULL
+                """
+            ),
+            (
+                "messages",
+                """
+                DELETE FROM message_requests
+                 WHERE tenant_id = \(tenant.uuid)
+                   AND message_id = ANY (ARRAY(SELECT id FROM messages
+                                                WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
+                """
+            ),
+            (nil, settleMessages(orders, tenant, now)),
+            (nil, redactAttempts(orders, tenant)),
+            (
+                "tickets",
+                """
+                UPDATE tickets
+                   SET subject = \(redacted), customer_email = NULL, customer_name = NULL, version = version + 1,
+                       updated_at = \(now)
+                 WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders)) AND subject <> \(redacted)
+                """
+            ),
+            (
+                nil,
+                """
+                UPDATE ticket_comments
+                   SET body = \(redacted)
+                 WHERE tenant_id = \(tenant.uuid)
+                   AND ticket_id = ANY (ARRAY(SELECT id FROM tickets
+                                               WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
+                """
+            ),
+            (nil, redactReturns(orders, tenant)),
+            (
+                "inbound_events",
+                """
+                UPDATE inbound_events
+                   SET body = '', redacted_at = \(now)
+                 WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders)) AND redacted_at IS NULL
+                """
+            ),
+        ]
+    }
+
+    /// Whoever applies something to them waits. Whoever sends a message, and may open a ticket about its order, does not.
+    private static func hold(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        SELECT id
+          FROM orders
+         WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(orders))
+         ORDER BY id
+           FOR NO KEY UPDATE
+        """
+    }
+
+    /// What waits to be sent never leaves; what a mail server said may name the address.
+    private static func settleMessages(_ orders: [UUID], _ tenant: TenantID, _ now: Instant) -> SQL {
+        """
+        UPDATE messages
+           SET state = CASE state WHEN 'queued' THEN 'expired' ELSE state END, reason = \(redacted), updated_at = \(now)
+         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders)) AND state <> 'sending'
+        """
+    }
+
+    private static func redactAttempts(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        UPDATE message_attempts
+           SET detail = CASE WHEN detail IS NULL THEN NULL ELSE \(redacted) END, note = NULL
+         WHERE tenant_id = \(tenant.uuid)
+           AND message_id = ANY (ARRAY(SELECT id FROM messages
+                                        WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
+        """
+    }
+
+    private static func redactReturns(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        UPDATE return_lines
+           SET note = NULL
+         WHERE tenant_id = \(tenant.uuid) AND note IS NOT NULL
+           AND return_id = ANY (ARRAY(SELECT id FROM returns
+                                       WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
+        """
+    }
+
+    static func redact(customers: [UUID], tenant: TenantID, now: Instant) -> [(counted: String?, statement: SQL)] {
+        [
+            (
+                "customers",
+                """
+                UPDATE customers
+                   SET email = NULL, email_normalized = NULL, name = NULL, locale = NULL, marketing_state = NULL,
+                       marketing_raw = NULL, marketing_at = NULL, redacted_at = \(now), version = version + 1,
+                       updated_at = \(now)
+                 WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(customers)) AND redacted_at IS NULL
+                """
+            ),
+            (
+                "inbound_events",
+                """
+                UPDATE inbound_events
+                   SET body = '', redacted_at = \(now)
+                 WHERE tenant_id = \(tenant.uuid) AND customer_id = ANY (\(customers)) AND redacted_at IS NULL
+                """
+            ),
+        ]
+    }
+
+    /// Those that are about no order.
+    static func redact(tickets: [UUID], tenant: TenantID, now: Instant) -> [(counted: String?, statement: SQL)] {
+        [
+            (
+                "tickets",
+                """
+                UPDATE tickets
+                   SET subject = \(redacted), customer_email = NULL, customer_name = NULL, version = version + 1,
+                       updated_at = \(now)
+                 WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(tickets))
+                """
+            ),
+            (
+                nil,
+                """
+                UPDATE ticket_comments
+                   SET body = \(redacted)
+                 WHERE tenant_id = \(tenant.uuid) AND ticket_id = ANY (\(tickets))
+                """
+            ),
+        ]
+    }
+
+    static func redact(events: [UUID], tenant: TenantID, now: Instant) -> SQL {
+        """
+        UPDATE inbound_events
+           SET body = '', redacted_at = \(now)
+         WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(events)) AND redacted_at IS NULL
+        """
+    }
+}
