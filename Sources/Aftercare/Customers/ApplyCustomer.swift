@@ -25,9 +25,13 @@ struct ApplyCustomer {
             var customer = held.customer
             customer.apply(statement)
             if let save = CustomerStore.save(customer, over: held, now: now) { transaction.add(save) }
+            if customer.values.isDeleted {
+                transaction.add(CustomerStore.forgetAddresses(of: held.id, tenant: place.tenant, now: now))
+            }
             var outcome = Outcome(customer: held.id, isRedacted: customer.isRedacted)
             guard let email = CustomerStore.normalized(customer.values.email) else { return .success(outcome) }
             // What they ordered as a guest was theirs all along.
+            transaction.add(CustomerStore.reserve(email, externalID, at: place, now))
             transaction.add(CustomerStore.takeIn(email, externalID, at: place, now))
             outcome.last = [CustomerStore.moves(ofGuest: email, at: place, now)]
             return .success(outcome)

@@ -35,7 +35,8 @@ extension CustomerStore {
             return (
                 [
                     insert(account, values, at: place, now), lock(account, at: place),
-                    takeIn(email, account, at: place, now), link(held.id, account, at: place),
+                    reserve(email, account, at: place, now), takeIn(email, account, at: place, now),
+                    link(held.id, account, at: place),
                 ],
                 email.map { [moves(ofGuest: $0, at: place, now)] } ?? []
             )
@@ -44,8 +45,7 @@ extension CustomerStore {
         return ([insertGuest(values, email, at: place, now), link(held.id, guest: email, at: place)], [])
     }
 
-    /// The same for many orders of guests at once, in two statements; those of accounts, which nobody tells of in bulk, one
-    /// by one.
+    /// The same for many orders: those of guests at once, in two statements; those of accounts one by one.
     static func link(
         _ changes: [OrderMirrorStore.Change],
         at place: Place,
@@ -85,8 +85,8 @@ extension CustomerStore {
                                    updated_at)
                  SELECT \(place.tenant.uuid), guest.id, \(place.store.uuid), \(place.source), guest.email,
                         guest.email_normalized, guest.name, guest.locale, \(now), \(now)
-                   FROM unnest(\(new.map { _ in CustomerID.new().uuid }), \(new.map(\.values.email)), \(new.map(\.email)),
-                               \(new.map(\.values.customerName)), \(new.map(\.values.customerLocale)))
+                   FROM unnest(\(new.map { _ in CustomerID.new().uuid }), \(new.map(\.values.email)),
+                               \(new.map(\.email)), \(new.map(\.values.customerName)), \(new.map(\.values.customerLocale)))
                         AS guest (id, email, email_normalized, name, locale)
                   WHERE NOT EXISTS (SELECT FROM customers
                                      WHERE tenant_id = \(place.tenant.uuid)
@@ -137,6 +137,23 @@ extension CustomerStore {
          WHERE tenant_id = \(place.tenant.uuid) AND store_id = \(place.store.uuid) AND source = \(place.source)
            AND external_id = \(account)
            FOR NO KEY UPDATE
+        """
+    }
+
+    /// Whoever orders with the account's address as a guest is the account: a guest's row that leads there. Of two
+    /// transactions, one with a guest's order and one with the account, the later waits here for the other and sees
+    /// what it did.
+    static func reserve(_ email: String?, _ account: String, at place: Place, _ now: Instant) -> SQL {
+        """
+        INSERT INTO customers (tenant_id, id, store_id, source, email, email_normalized, merged_into, created_at,
+                               updated_at)
+             SELECT \(place.tenant.uuid), \(CustomerID.new().uuid), store_id, source, email, email_normalized,
+                    coalesce(merged_into, id), \(now), \(now)
+               FROM customers
+              WHERE tenant_id = \(place.tenant.uuid) AND store_id = \(place.store.uuid)
+                AND source = \(place.source) AND external_id = \(account) AND email_normalized = \(email)
+                AND NOT is_deleted
+        ON CONFLICT (tenant_id, store_id, email_normalized) WHERE external_id IS NULL DO NOTHING
         """
     }
 

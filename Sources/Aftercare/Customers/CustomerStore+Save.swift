@@ -74,6 +74,17 @@ extension CustomerStore {
             """
     }
 
+    /// Of a customer who is deleted nothing is kept, and neither of the rows of their addresses, which lead to them.
+    static func forgetAddresses(of id: CustomerID, tenant: TenantID, now: Instant) -> SQL {
+        """
+        UPDATE customers
+           SET email = NULL, email_normalized = NULL, name = NULL, locale = NULL, redacted_at = \(now),
+               version = version + 1, updated_at = \(now)
+         WHERE tenant_id = \(tenant.uuid) AND merged_into = \(id.uuid) AND external_id IS NULL
+           AND redacted_at IS NULL
+        """
+    }
+
     // MARK: Merging
 
     /// Whom a customer leads to by now, kept from being merged until the transaction ends.

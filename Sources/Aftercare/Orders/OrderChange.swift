@@ -9,6 +9,9 @@ struct OrderChange: Hashable, Sendable {
         case refund(RefundStatement)
         case refundList(RefundList)
         case refundTransaction(RefundTransactionStatement)
+
+        /// Whether it is about the order itself, and not about a part of it.
+        var isTheOrder: Bool { if case .order = self { true } else { false } }
     }
 
     /// The order's id at its source.

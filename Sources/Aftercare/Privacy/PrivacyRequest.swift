@@ -57,7 +57,7 @@ struct PrivacyRequest: Sendable {
     }
 
     /// What a redaction goes through, some at a time.
-    enum Step: String, CaseIterable, Sendable { case orders, customers, events }
+    enum Step: String, CaseIterable, Sendable { case orders, customers, events, tickets }
 
     static let period = Duration.seconds(30 * 86_400)
 

@@ -40,7 +40,16 @@ extension PrivacyStore {
                  WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders)) AND subject <> \(redacted)
                 """
             ),
-            (nil, redactComments(orders, tenant)),
+            (
+                nil,
+                """
+                UPDATE ticket_comments
+                   SET body = \(redacted)
+                 WHERE tenant_id = \(tenant.uuid)
+                   AND ticket_id = ANY (ARRAY(SELECT id FROM tickets
+                                               WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
+                """
+            ),
             (nil, redactReturns(orders, tenant)),
             (
                 "inbound_events",
@@ -53,13 +62,14 @@ extension PrivacyStore {
         ]
     }
 
+    /// Whoever applies something to them waits. Whoever sends a message, and may open a ticket about its order, does not.
     private static func hold(_ orders: [UUID], _ tenant: TenantID) -> SQL {
         """
         SELECT id
           FROM orders
          WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(orders))
          ORDER BY id
-           FOR UPDATE
+           FOR NO KEY UPDATE
         """
     }
 
@@ -79,16 +89,6 @@ extension PrivacyStore {
          WHERE tenant_id = \(tenant.uuid)
            AND message_id = ANY (ARRAY(SELECT id FROM messages
                                         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
-        """
-    }
-
-    private static func redactComments(_ orders: [UUID], _ tenant: TenantID) -> SQL {
-        """
-        UPDATE ticket_comments
-           SET body = \(redacted)
-         WHERE tenant_id = \(tenant.uuid)
-           AND ticket_id = ANY (ARRAY(SELECT id FROM tickets
-                                       WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
         """
     }
 
@@ -120,6 +120,29 @@ extension PrivacyStore {
                 UPDATE inbound_events
                    SET body = '', redacted_at = \(now)
                  WHERE tenant_id = \(tenant.uuid) AND customer_id = ANY (\(customers)) AND redacted_at IS NULL
+                """
+            ),
+        ]
+    }
+
+    /// Those that are about no order.
+    static func redact(tickets: [UUID], tenant: TenantID, now: Instant) -> [(counted: String?, statement: SQL)] {
+        [
+            (
+                "tickets",
+                """
+                UPDATE tickets
+                   SET subject = \(redacted), customer_email = NULL, customer_name = NULL, version = version + 1,
+                       updated_at = \(now)
+                 WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(tickets))
+                """
+            ),
+            (
+                nil,
+                """
+                UPDATE ticket_comments
+                   SET body = \(redacted)
+                 WHERE tenant_id = \(tenant.uuid) AND ticket_id = ANY (\(tickets))
                 """
             ),
         ]

@@ -97,6 +97,18 @@ extension PrivacyStore {
         """
     }
 
+    /// The next tickets of the store that are about no order.
+    static func tickets(_ scope: Scope, after: UUID?, limit: Int) -> SQL {
+        """
+        SELECT id
+          FROM tickets
+         WHERE tenant_id = \(scope.tenant.uuid) AND store_id = \(scope.store.uuid) AND order_id IS NULL
+           AND (\(after) IS NULL OR id > \(after))
+         ORDER BY id
+         LIMIT \(limit)
+        """
+    }
+
     // MARK: The export
 
     /// All that is kept of a person, table by table, each row as it is. By the ids of their orders and of theirs.

@@ -81,6 +81,7 @@ struct RedactPersonalData {
             case .orders: PrivacyStore.orders(scope, after: request.after, limit: Self.batch)
             case .customers: PrivacyStore.customers(scope, after: request.after, limit: Self.batch)
             case .events: PrivacyStore.events(scope, after: request.after, limit: Self.batch)
+            case .tickets: PrivacyStore.tickets(scope, after: request.after, limit: Self.batch)
             }
         let ids = try await transaction.query(next)[0].decode(UUID.self)
         guard let last = ids.last else {
@@ -88,7 +89,8 @@ struct RedactPersonalData {
             switch step {
             case .orders: request.step = .customers
             case .customers where scope.person == nil: request.step = .events
-            case .customers, .events:
+            case .events: request.step = .tickets
+            case .customers, .tickets:
                 // The webhook that asked names the person too.
                 transaction.add(PrivacyStore.redact(events: [request.event.uuid], tenant: scope.tenant, now: now))
                 request.end(as: .done, at: now)
@@ -101,6 +103,7 @@ struct RedactPersonalData {
             case .orders: PrivacyStore.redact(orders: ids, tenant: scope.tenant, now: now)
             case .customers: PrivacyStore.redact(customers: ids, tenant: scope.tenant, now: now)
             case .events: [("inbound_events", PrivacyStore.redact(events: ids, tenant: scope.tenant, now: now))]
+            case .tickets: PrivacyStore.redact(tickets: ids, tenant: scope.tenant, now: now)
             }
         let rows = try await transaction.query(work.map(\.statement))
         for (index, item) in work.enumerated() {

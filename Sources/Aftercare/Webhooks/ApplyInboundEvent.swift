@@ -58,59 +58,14 @@ struct ApplyInboundEvent {
         case .changes(let changes):
             try await quarantining(event, job) { try await apply(changes, of: event, provider, job) }
         case .return(let change):
-            try await quarantining(event, job) {
-                try await applying(event, job) { transaction, now in
-                    let apply = ApplyReturn(
-                        tenant: event.tenant,
-                        store: try await store(of: event, in: transaction),
-                        event: event.id,
-                        receivedAt: event.receivedAt,
-                        now: now
-                    )
-                    let applied = try await apply.apply(change, in: transaction)
-                    return Applied(order: applied.order, isRedacted: applied.isRedacted, last: applied.last)
-                }
-            }
+            try await quarantining(event, job) { try await apply(change, of: event, job) }
         case .dispute(let change):
-            try await quarantining(event, job) {
-                try await applying(event, job) { transaction, now in
-                    let apply = ApplyDispute(
-                        tenant: event.tenant,
-                        store: try await store(of: event, in: transaction),
-                        event: event.id,
-                        receivedAt: event.receivedAt,
-                        now: now
-                    )
-                    let applied = try await apply.apply(change, in: transaction)
-                    return Applied(order: applied.order, last: applied.last)
-                }
-            }
+            try await quarantining(event, job) { try await apply(change, of: event, job) }
         case .customer(let change):
-            try await quarantining(event, job) {
-                try await applying(event, job) { transaction, now in
-                    let place = CustomerStore.Place(
-                        tenant: event.tenant,
-                        store: event.store,
-                        source: provider.rawValue
-                    )
-                    switch try await ApplyCustomer(place: place, now: now).apply(change, in: transaction) {
-                    case .success(let outcome):
-                        return Applied(
-                            customer: outcome.customer,
-                            isRedacted: outcome.isRedacted,
-                            last: outcome.last
-                        )
-                    case .failure(let refusal): return Applied(ignored: refusal.reason)
-                    }
-                }
-            }
+            try await quarantining(event, job) { try await apply(change, of: event, provider, job) }
         case .privacy(let change):
             // Also while the connection is not in use: a shop that has left asks for this.
-            try await quarantining(event, job) {
-                try await applying(event, job) { transaction, now in
-                    Applied(last: try await ApplyPrivacy(event: event, now: now).apply(change, in: transaction))
-                }
-            }
+            try await quarantining(event, job) { try await apply(change, of: event, job) }
         }
         return .finished
     }
@@ -177,9 +132,12 @@ struct ApplyInboundEvent {
                 for statement in OrderMirrorStore.save(outcome.state, over: held, now: now) {
                     transaction.add(statement)
                 }
-                let link = CustomerStore.link(outcome.state, of: held, source: provider.rawValue, now: now)
-                for statement in link.statements { transaction.add(statement) }
-                raises += link.last
+                // Whose it is, the shop says, and no carrier.
+                if changes.contains(where: { $0.order == order && $0.content.isTheOrder }) {
+                    let link = CustomerStore.link(outcome.state, of: held, source: provider.rawValue, now: now)
+                    for statement in link.statements { transaction.add(statement) }
+                    raises += link.last
+                }
                 let raise = OrderMirrorStore.raise(
                     outcome.facts,
                     of: held,
@@ -200,50 +158,6 @@ struct ApplyInboundEvent {
         }
         environment.failpoint.pass(.applyAfterCommit)
         if raised { environment.wakeWorker() }
-    }
-
-    /// What a feature made of an event.
-    private struct Applied {
-        /// The order it was about.
-        var order: OrderID?
-        /// Whom it told of.
-        var customer: CustomerID?
-        /// What it told of was erased, and so its own body is as well.
-        var isRedacted = false
-        /// What enqueues and so comes last.
-        var last: [SQL] = []
-        /// Why it came to nothing.
-        var ignored: IgnoredReason?
-    }
-
-    /// One transaction: the job is finished, a feature applies what it understands, and the event is settled.
-    private func applying(
-        _ event: InboundEvent,
-        _ job: Job,
-        _ apply: (Transaction, Instant) async throws -> Applied
-    ) async throws {
-        let now = environment.clock.now()
-        let wakes = try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
-            try await JobStore.finish(job, in: transaction, now: now)
-            let applied = try await apply(transaction, now)
-            var event = event
-            event.state = applied.ignored == nil ? .applied : .ignored
-            (event.reason, event.settledAt, event.order) = (applied.ignored?.rawValue, now, applied.order)
-            event.customer = applied.customer
-            transaction.add(InboundEventStore.settle(event))
-            if applied.isRedacted {
-                transaction.add(PrivacyStore.redact(events: [event.id.uuid], tenant: event.tenant, now: now))
-            }
-            for statement in applied.last { transaction.add(statement) }
-            return !applied.last.isEmpty
-        }
-        if wakes { environment.wakeWorker() }
-    }
-
-    private func store(of event: InboundEvent, in transaction: Transaction) async throws -> Store {
-        let rows = try await transaction.query(TenantStore.store(event.store, tenant: event.tenant))
-        guard let row = rows[0].first else { throw UnreadableRow(table: "stores") }
-        return try TenantStore.decode(row)
     }
 
     /// The shop took the app out. Orders and what was decided stay; the connection says why it is silent.

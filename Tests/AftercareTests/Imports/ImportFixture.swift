@@ -73,18 +73,27 @@ enum ImportFile {
     ]
 
     private static let madeAnew = """
-        '{tenant_id,store_id,id,order_id,shipment_id,created_at,updated_at,recorded_at,received_at}'
+        '{tenant_id,store_id,id,order_id,shipment_id,customer_id,created_at,updated_at,recorded_at,received_at}'
         """
+
+    /// What a row of these tables is told by beside its own columns.
+    private static let told = [
+        // What the shop recorded a refund at is told, and not made anew.
+        "refunds": "jsonb_build_object('recorded_at', part.recorded_at)",
+        "orders": """
+        coalesce((SELECT jsonb_build_object('customer', coalesce(customers.external_id, customers.email_normalized))
+                    FROM customers
+                   WHERE customers.tenant_id = part.tenant_id AND customers.id = part.customer_id), '{}')
+        """,
+    ]
 
     static func mirror(of tenant: TenantID, in database: MigratedDatabase) async throws -> [String: [String]] {
         var mirror: [String: [String]] = [:]
         for (name, rows) in tables {
-            // What the shop recorded a refund at is told, and not made anew.
-            let kept = name == "refunds" ? "jsonb_build_object('recorded_at', part.recorded_at)" : "'{}'"
             let found = try await database.superuser.execute(
                 """
                 SELECT owner.external_id || ' ' || (to_jsonb(part) - \(unsafe: madeAnew)::text[]
-                                                    || \(unsafe: kept)::jsonb)::text
+                                                    || \(unsafe: told[name] ?? "'{}'")::jsonb)::text
                   FROM \(unsafe: rows)
                  WHERE part.tenant_id = \(tenant.uuid)
                  ORDER BY 1

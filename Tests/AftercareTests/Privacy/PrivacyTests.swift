@@ -163,6 +163,7 @@ import Time
         let demo = DemoOrder(tenant)
         try await demo.post("shop/redact", body: PrivacyBody.shop)
         try await tenant.settle()
+        _ = try await tenant.openTicket([("customer_name", "Nobody Ordered"), ("body", "Nobody Ordered asks.")])
         let refused = try #require(try await requests(tenant).first)
         #expect(refused["state"] == "not_carried_out" && refused["reason"] == "connection_in_use")
         #expect(names(try await everything(tenant), "ada@example.com"))
@@ -174,7 +175,7 @@ import Time
         let done = try #require(try await requests(tenant).first)
         #expect(done["kind"] == "store_redaction" && done["state"] == "done", "\(done)")
         let gone = try await everything(tenant)
-        for person in ["ada@example.com", "Ada Example", "super@supertoys.com"] {
+        for person in ["ada@example.com", "Ada Example", "super@supertoys.com", "Nobody Ordered"] {
             #expect(!names(gone, person), "\(person)")
         }
         let left = try await tenant.rows(
