@@ -11,6 +11,8 @@ enum JobHandlers {
             AnnounceTicket(environment: environment).handler,
             AdvanceTestClock(environment: environment).handler,
             SweepExpired(environment: environment).handler,
+            MatchTracking(environment: environment).handler,
+            FindSilentShipments(environment: environment).handler,
         ]
     }
 }

@@ -10,6 +10,7 @@ extension Connection.Provider {
     func account(_ text: String) -> String? {
         switch self {
         case .shopify: Shopify.shopDomain(text)
+        case .easypost, .aftership, .shippo: Connection.accountName(text)
         }
     }
 
@@ -17,6 +18,7 @@ extension Connection.Provider {
     var accountFormat: String {
         switch self {
         case .shopify: "a shop's domain such as demo.myshopify.com"
+        case .easypost, .aftership, .shippo: "a name of yours for the account, such as main"
         }
     }
 
@@ -25,26 +27,32 @@ extension Connection.Provider {
     /// Whether it only tries the address: answered, and nothing is kept. Not signed, so nothing may come of it.
     func isPing(_ fields: HTTPFields, body: [UInt8]) -> Bool {
         switch self {
-        case .shopify: false
+        case .shopify, .easypost, .aftership, .shippo: false
         }
     }
 
-    func isSigned(_ fields: HTTPFields, body: [UInt8], secrets: [Secret<[UInt8]>]) -> Bool {
+    /// - Parameter target: the path as it was asked for, query and all: a provider may prove itself there.
+    func isSigned(_ fields: HTTPFields, target: String, body: [UInt8], secrets: [Secret<[UInt8]>]) -> Bool {
         switch self {
         case .shopify: BodySignature.isValid(base64: fields.shopify("hmac-sha256"), of: body, secrets: secrets)
+        case .easypost: EasyPostSignature.isValid(fields, of: body, secrets: secrets)
+        case .aftership: BodySignature.isValid(base64: fields[.aftershipSignature], of: body, secrets: secrets)
+        case .shippo: ShippoSignature.isValid(fields, target: target, of: body, secrets: secrets)
         }
     }
 
     func headers(_ fields: HTTPFields) -> InboundEvent.Headers {
         switch self {
         case .shopify: .shopify(fields)
+        // The topic is a member of the body, which is read later.
+        case .easypost, .aftership, .shippo: InboundEvent.Headers(topic: "")
         }
     }
 
     /// What a repeated delivery is told by.
     func fingerprint(of headers: InboundEvent.Headers, body: [UInt8]) -> [UInt8] {
         switch self {
-        case .shopify: headers.fingerprint(of: body)
+        case .shopify, .easypost, .aftership, .shippo: headers.fingerprint(of: body)
         }
     }
 
@@ -54,6 +62,9 @@ extension Connection.Provider {
     func understand(_ event: InboundEvent, body: [UInt8]) throws(Poison) -> Understanding {
         switch self {
         case .shopify: try Shopify.understand(topic: event.headers.topic, body: body, receivedAt: event.receivedAt)
+        case .easypost: try EasyPostTracker.understand(body, receivedAt: event.receivedAt)
+        case .aftership: try AfterShipTracking.understand(body, receivedAt: event.receivedAt)
+        case .shippo: try ShippoTrack.understand(body, receivedAt: event.receivedAt)
         }
     }
 }

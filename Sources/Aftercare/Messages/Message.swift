@@ -79,7 +79,8 @@ struct Message: Sendable {
     let id: MessageID
     let store: StoreID
     let order: OrderID
-    let run: RunID
+    /// The decision that asked for it; nil for a mail about what no decision found.
+    let run: RunID?
     let effectKey: String
     let messageClass: MessageClass
     /// After this it never leaves. Absent: it is never too late.

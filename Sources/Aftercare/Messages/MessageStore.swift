@@ -9,7 +9,7 @@ enum MessageStore {
         INSERT INTO messages (tenant_id, id, store_id, order_id, run_id, effect_key, channel, class, not_after, state,
                               reason, attempts, created_at, updated_at)
              VALUES (\(tenant.uuid), \(message.id.uuid), \(message.store.uuid), \(message.order.uuid),
-                     \(message.run.uuid), \(message.effectKey), 'email', \(message.messageClass.rawValue),
+                     \(message.run?.uuid), \(message.effectKey), 'email', \(message.messageClass.rawValue),
                      \(message.notAfter), \(message.state.rawValue), \(message.reason), \(message.attempts),
                      \(message.createdAt), \(message.updatedAt))
         """
@@ -102,11 +102,12 @@ enum MessageStore {
         guard let messageClass = MessageClass(rawValue: messageClass), let state = Message.State(rawValue: state) else {
             throw UnreadableRow(table: "messages")
         }
+        let run: UUID? = try row("run_id")
         return try Message(
             id: ID(row("id")),
             store: ID(row("store_id")),
             order: ID(row("order_id")),
-            run: ID(row("run_id")),
+            run: run.map { ID($0) },
             effectKey: row("effect_key"),
             messageClass: messageClass,
             notAfter: row("not_after"),

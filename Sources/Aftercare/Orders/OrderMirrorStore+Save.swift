@@ -85,31 +85,41 @@ extension OrderMirrorStore {
         return """
             INSERT INTO shipments (tenant_id, id, store_id, order_id, external_id, carrier, tracking_number,
                                    tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                                   reported_status_raw, shipped_at, delivered_at, source_updated_at, source_hash,
+                                   reported_status_raw, shipped_at, delivered_at, tracking_key, estimated_delivery,
+                                   signed_by, tracker_said_at, last_event_at, source_updated_at, source_hash,
                                    source_stamps, created_at, updated_at)
                  SELECT \(held.tenant.uuid), id, \(held.store.uuid), \(held.id.uuid), external_id, carrier,
                         tracking_number, tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                        reported_status_raw, shipped_at, delivered_at, source_updated_at, source_hash, source_stamps,
-                        \(now), \(now)
+                        reported_status_raw, shipped_at, delivered_at, tracking_key, estimated_delivery, signed_by,
+                        tracker_said_at, last_event_at, source_updated_at, source_hash, source_stamps, \(now), \(now)
                    FROM unnest(\(shipments.map(\.id.uuid)), \(shipments.map(\.externalID)),
                                \(column(\.values.carrier)), \(column(\.values.trackingNumber)),
                                \(column(\.values.trackingURL)), \(column(\.status.rawValue)),
                                \(column(\.statusRaw)), \(column(\.statusAt)), \(column(\.isDelayed)),
                                \(column(\.values.reported?.rawValue)), \(column(\.values.reportedRaw)),
-                               \(column(\.shippedAt)), \(column(\.deliveredAt)),
+                               \(column(\.shippedAt)), \(column(\.deliveredAt)), \(column(\.number?.key)),
+                               \(column(\.tracker?.estimatedDelivery?.description)), \(column(\.tracker?.signedBy)),
+                               \(column(\.tracker?.saidAt)), \(column(\.lastEventAt)),
                                \(column(\.provenance.newest?.at)),
                                \(column { $0.provenance.newest.map { Bytea($0.hash) } }),
                                \(column { stamps($0.provenance) }))
                         AS shipment (id, external_id, carrier, tracking_number, tracking_url, status, status_raw,
                                      status_at, is_delayed, reported_status, reported_status_raw, shipped_at,
-                                     delivered_at, source_updated_at, source_hash, source_stamps)
+                                     delivered_at, tracking_key, estimated_delivery, signed_by, tracker_said_at,
+                                     last_event_at, source_updated_at, source_hash, source_stamps)
             ON CONFLICT (tenant_id, order_id, external_id)
               DO UPDATE SET carrier = excluded.carrier, tracking_number = excluded.tracking_number,
                             tracking_url = excluded.tracking_url, status = excluded.status,
                             status_raw = excluded.status_raw, status_at = excluded.status_at,
                             is_delayed = excluded.is_delayed, reported_status = excluded.reported_status,
                             reported_status_raw = excluded.reported_status_raw, shipped_at = excluded.shipped_at,
-                            delivered_at = excluded.delivered_at, source_updated_at = excluded.source_updated_at,
+                            delivered_at = excluded.delivered_at, tracking_key = excluded.tracking_key,
+                            estimated_delivery = excluded.estimated_delivery, signed_by = excluded.signed_by,
+                            tracker_said_at = excluded.tracker_said_at, last_event_at = excluded.last_event_at,
+                            -- A new event ends a silence.
+                            silent_since = CASE WHEN shipments.last_event_at IS NOT DISTINCT FROM excluded.last_event_at
+                                                THEN shipments.silent_since END,
+                            source_updated_at = excluded.source_updated_at,
                             source_hash = excluded.source_hash, source_stamps = excluded.source_stamps,
                             updated_at = excluded.updated_at
             """
@@ -118,14 +128,17 @@ extension OrderMirrorStore {
     private static func upsert(_ events: [(shipment: ShipmentID, event: TrackingEvent)], of held: Held) -> SQL {
         """
         INSERT INTO tracking_events (tenant_id, shipment_id, external_id, store_id, status, status_raw, message,
-                                     happened_at, received_at)
+                                     happened_at, received_at, precision, local_time, place, tracking_key)
              SELECT \(held.tenant.uuid), shipment_id, external_id, \(held.store.uuid), status, status_raw, message,
-                    happened_at, received_at
+                    happened_at, received_at, precision, local_time, place, tracking_key
                FROM unnest(\(events.map(\.shipment.uuid)), \(events.map(\.event.externalID)),
                            \(events.map(\.event.kind.rawValue)), \(events.map(\.event.raw)),
                            \(events.map(\.event.message)), \(events.map(\.event.happenedAt)),
-                           \(events.map(\.event.receivedAt)))
-                    AS event (shipment_id, external_id, status, status_raw, message, happened_at, received_at)
+                           \(events.map(\.event.receivedAt)), \(events.map(\.event.precision.rawValue)),
+                           \(events.map(\.event.localTime)), \(events.map(\.event.place)),
+                           \(events.map(\.event.number?.key)))
+                    AS event (shipment_id, external_id, status, status_raw, message, happened_at, received_at,
+                              precision, local_time, place, tracking_key)
         ON CONFLICT (tenant_id, shipment_id, external_id)
           DO UPDATE SET status = excluded.status, status_raw = excluded.status_raw, message = excluded.message,
                         happened_at = excluded.happened_at, received_at = excluded.received_at

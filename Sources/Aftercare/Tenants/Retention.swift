@@ -21,6 +21,9 @@ enum Retention {
         case nights
         /// Long work that is done.
         case operations
+        /// What tracking providers told of numbers, for longer than one is about any parcel. What was about a shipment is
+        /// kept with it.
+        case trackers
 
         var keptFor: Duration {
             let day = 86_400
@@ -31,6 +34,7 @@ enum Retention {
             case .fired: .seconds(400 * day)
             case .nights: .seconds(7 * day)
             case .operations: .seconds(90 * day)
+            case .trackers: .seconds(500 * day)
             }
         }
     }

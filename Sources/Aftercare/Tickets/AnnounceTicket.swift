@@ -42,7 +42,7 @@ struct AnnounceTicket {
         return .finished
     }
 
-    /// Nil where there is nobody to tell. Escalations come from runs, so that there is one, and an order.
+    /// Nil where there is nobody to tell. Every escalation is about an order; one that no decision found has no run.
     private func mail(
         about ticket: Ticket,
         _ orderNumber: String?,
@@ -50,12 +50,12 @@ struct AnnounceTicket {
         of store: Store,
         now: Instant
     ) -> (message: Message, request: Message.Request)? {
-        guard let address = store.escalationEmail, let order = ticket.order, let run = ticket.run else { return nil }
+        guard let address = store.escalationEmail, let order = ticket.order else { return nil }
         let message = Message(
             id: .new(),
             store: store.id,
             order: order,
-            run: run,
+            run: ticket.run,
             // One for each time it was opened: the version is another when it is opened again.
             effectKey: "ticket:\(ticket.id):v\(ticket.version)",
             messageClass: .internal,

@@ -11,6 +11,8 @@ struct Escalation: Hashable, Sendable {
         case run(RunID)
         /// Only where it ended as failed or unknown, and went to a customer: a mail about a ticket opens none.
         case message(MessageID)
+        /// By the public id of what found it: the event that told it, or the order itself.
+        case order(OrderID, by: String)
     }
 
     let kind: Ticket.Kind
@@ -28,6 +30,7 @@ struct Escalation: Hashable, Sendable {
         switch origin {
         case .run(let run): "\(run)"
         case .message(let message): "\(message)"
+        case .order(_, let finder): finder
         }
     }
 }

@@ -49,17 +49,25 @@ struct ApplyInboundEvent {
             try await settle(event, as: .ignored, reason.rawValue, job)
         case .uninstalled:
             try await disconnect(event, job)
-        case .changes where isDisabled:
+        case .changes where isDisabled, .tracking where isDisabled:
             try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
-            do {
-                try await apply(changes, of: event, job)
-            } catch let error as PostgresError where error.isAboutTheData {
-                environment.logger.error("an event broke a rule of the database", metadata: ["event": "\(event.id)"])
-                try await settle(event, as: .quarantined, Poison(.refusedByDatabase).description, job)
+            try await orQuarantine(event, job) { try await apply(changes, of: event, job) }
+        case .tracking(let update):
+            try await orQuarantine(event, job) {
+                try await ApplyTracking(environment: environment).run(update, of: event, job)
             }
         }
         return .finished
+    }
+
+    private func orQuarantine(_ event: InboundEvent, _ job: Job, _ apply: () async throws -> Void) async throws {
+        do {
+            try await apply()
+        } catch let error as PostgresError where error.isAboutTheData {
+            environment.logger.error("an event broke a rule of the database", metadata: ["event": "\(event.id)"])
+            try await settle(event, as: .quarantined, Poison(.refusedByDatabase).description, job)
+        }
     }
 
     private func settle(
@@ -84,6 +92,7 @@ struct ApplyInboundEvent {
             var event = event
             (event.state, event.reason, event.settledAt) = (.applied, nil, now)
             var raises: [SQL] = []
+            var follow = FollowTracking()
             // In one order everywhere, so that two events about the same orders do not wait for each other.
             for order in Set(changes.map(\.order)).sorted() {
                 let held = try await OrderMirrorStore.hold(
@@ -116,12 +125,15 @@ struct ApplyInboundEvent {
                     now: now
                 )
                 if let raise { raises.append(raise) }
+                follow.add(outcome.state, over: held, by: "\(event.id)", now: now)
             }
+            // After all orders are held: whoever opens a ticket holds the store's counter from then on.
+            for statement in follow.statements { transaction.add(statement) }
             transaction.add(InboundEventStore.settle(event))
             // They enqueue, and so come last.
-            for raise in raises { transaction.add(raise) }
+            for statement in raises + follow.last { transaction.add(statement) }
             environment.failpoint.pass(.applyBeforeCommit)
-            return !raises.isEmpty
+            return !raises.isEmpty || !follow.last.isEmpty
         }
         environment.failpoint.pass(.applyAfterCommit)
         if raised { environment.wakeWorker() }

@@ -28,6 +28,7 @@ import Testing
         ("ReturnStatus", words(ReturnStatus.self)),
         ("ShipmentStatus", words(ShipmentStatus.self)),
         ("TrackingStatus", words(ShipmentStatus.self) + [TrackingEvent.Kind.delay.rawValue]),
+        ("TrackingPrecision", words(TrackingEvent.Precision.self)),
         ("RefundState", words(RefundState.self)),
         ("RefundTransactionStatus", words(RefundTransactionStatus.self)),
         ("FactKind", words(Workflow.FactKind.self)),

@@ -86,8 +86,10 @@ struct PutOrderRoutes {
                 event: nil,
                 now: now
             )
-            // It enqueues, and so comes last.
-            if let raise { transaction.add(raise) }
+            var follow = FollowTracking()
+            follow.add(next.state, over: held, now: now)
+            // They enqueue, and so come last.
+            for statement in follow.statements + (raise.map { [$0] } ?? []) + follow.last { transaction.add(statement) }
         }
         return reply(outcome, mirrored)
     }
