@@ -221,6 +221,8 @@ extension TestTenant {
         server.environment.clock.now() - .seconds(days * 86_400 + hours * 3600)
     }
 
+    func times(_ days: [Int]) -> [String] { days.map { ago(days: $0).rfc3339 } }
+
     func facts(of order: String) async throws -> [String] {
         try await rows(
             """

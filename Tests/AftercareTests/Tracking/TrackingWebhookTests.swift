@@ -8,10 +8,6 @@ import Time
 
 /// Carriers' webhooks through the whole program. Over real HTTP.
 @Suite(.timeLimit(.minutes(2))) struct TrackingWebhookTests {
-    private func times(_ tenant: TestTenant, _ days: [Int]) -> [String] {
-        days.map { tenant.ago(days: $0).rfc3339 }
-    }
-
     @Test(arguments: Connection.Provider.trackers)
     func `a delivery told by a carrier is seen, told in the timeline, and followed up`(
         _ provider: Connection.Provider
@@ -19,7 +15,7 @@ import Time
         let tenant = try await TestTenant.make()
         let connection = try await TrackerConnection.make(tenant, provider)
         try await tenant.putOrder("A-1", numbers: [("P-1", "94-00 1")], placedAt: tenant.ago(days: 4))
-        let scans = times(tenant, [3, 2, 1])
+        let scans = tenant.times([3, 2, 1])
         var body = ParcelBody.journey(provider, scans, number: "94001")
         body.signedBy = "A. Lovelace"
         body.estimate = "2026-05-07"
@@ -63,8 +59,8 @@ import Time
     {
         let tenant = try await TestTenant.make()
         let connection = try await TrackerConnection.make(tenant, .easypost)
-        let early = try await connection.post(.journey(.easypost, times(tenant, [3, 2]), number: "N 1"))
-        let foreign = try await connection.post(.journey(.easypost, times(tenant, [3, 2]), number: "N 2"))
+        let early = try await connection.post(.journey(.easypost, tenant.times([3, 2]), number: "N 1"))
+        let foreign = try await connection.post(.journey(.easypost, tenant.times([3, 2]), number: "N 2"))
         try await tenant.settle()
         #expect(try await connection.event(early)["reason"] == "no_shipment_with_that_number")
         try await tenant.putOrder("A-1", numbers: [("P-1", "n-1")], placedAt: tenant.ago(days: 4))
@@ -75,7 +71,7 @@ import Time
         // One parcel, two orders.
         try await tenant.putOrder("A-2", numbers: [("P-9", "N1")], placedAt: tenant.ago(days: 3))
         try await tenant.settle()
-        let answer = try await connection.post(.journey(.easypost, times(tenant, [3, 2, 1]), number: "N1"))
+        let answer = try await connection.post(.journey(.easypost, tenant.times([3, 2, 1]), number: "N1"))
         try await tenant.settle()
         #expect(try await connection.event(answer)["state"] == "applied")
         for (order, parcel) in [("A-1", "P-1"), ("A-2", "P-9")] {
@@ -97,9 +93,9 @@ import Time
         #expect(theirs["shipments"]?[0]?["status"] == "unknown")
         // The other number's are about neither. Another carrier's parcel, and another season's, are not either.
         #expect(try await connection.event(foreign)["state"] == "ignored")
-        var other = ParcelBody.journey(.easypost, times(tenant, [3, 2]), number: "N1")
+        var other = ParcelBody.journey(.easypost, tenant.times([3, 2]), number: "N1")
         other.carrier = "Royal Mail"
-        var old = ParcelBody.journey(.easypost, times(tenant, [303, 302]), number: "N1")
+        var old = ParcelBody.journey(.easypost, tenant.times([303, 302]), number: "N1")
         old.updatedAt = tenant.ago(days: 300).rfc3339
         old.carrier = "UPS"
         for body in [other, old] {
@@ -114,7 +110,7 @@ import Time
     @Test func `a shop and a carrier who come at once miss each other never`() async throws {
         let tenant = try await TestTenant.make()
         let connection = try await TrackerConnection.make(tenant, .aftership)
-        let scans = times(tenant, [3, 2, 1])
+        let scans = tenant.times([3, 2, 1])
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<24 {
                 group.addTask {
@@ -144,14 +140,14 @@ import Time
         let tenant = try await TestTenant.make()
         let connection = try await TrackerConnection.make(tenant, .easypost)
         try await tenant.putOrder("A-1", numbers: [("P-1", "N1"), ("P-2", "N2")], placedAt: tenant.ago(days: 6))
-        let days = times(tenant, [5, 4, 3])
+        let days = tenant.times([5, 4, 3])
         var lost = ParcelBody.journey(.easypost, [days[0], days[1]], number: "N2")
         lost.scans.append(.init(status: "failure", at: days[2], detail: "lost", message: "We cannot find it"))
         var back = ParcelBody.journey(.easypost, days, number: "N1")
         try await connection.post(back)
         try await connection.post(lost)
         try await tenant.settle()
-        back.scans.append(.init(status: "in_transit", at: times(tenant, [2])[0], message: "Departed"))
+        back.scans.append(.init(status: "in_transit", at: tenant.times([2])[0], message: "Departed"))
         for _ in 0..<2 {
             back.scans[3].message = "Departed"
             let answer = try await connection.post(back)
@@ -182,8 +178,8 @@ import Time
         let connection = try await TrackerConnection.make(tenant, .shippo)
         for number in 1...3 {
             try await tenant.putOrder("A-\(number)", numbers: [("P", "N\(number)")], placedAt: tenant.ago(days: 6))
-            var body = ParcelBody.journey(.shippo, times(tenant, [5, 4]), number: "N\(number)")
-            body.scans.append(.init(status: "TELEPORTED", at: times(tenant, [3])[0]))
+            var body = ParcelBody.journey(.shippo, tenant.times([5, 4]), number: "N\(number)")
+            body.scans.append(.init(status: "TELEPORTED", at: tenant.times([3])[0]))
             try await connection.post(body)
             try await tenant.settle()
             let shipment = try await tenant.order("A-\(number)")["shipments"]?[0]
@@ -199,14 +195,14 @@ import Time
     @Test func `a carrier's word makes no imported order a living one`() async throws {
         let tenant = try await TestTenant.make()
         let connection = try await TrackerConnection.make(tenant, .easypost)
-        try await connection.post(.journey(.easypost, times(tenant, [3, 2]), number: "N1"))
+        try await connection.post(.journey(.easypost, tenant.times([3, 2]), number: "N1"))
         let numbers = [("P-1", "N1")]
         try await tenant.putOrder("A-1", numbers: numbers, placedAt: tenant.ago(days: 4), [("historical", true)])
         try await tenant.settle()
-        var lost = ParcelBody.journey(.easypost, times(tenant, [3, 2]), number: "N1")
-        lost.scans.append(.init(status: "failure", at: times(tenant, [1])[0], detail: "lost"))
+        var lost = ParcelBody.journey(.easypost, tenant.times([3, 2]), number: "N1")
+        lost.scans.append(.init(status: "failure", at: tenant.times([1])[0], detail: "lost"))
         try await connection.post(lost)
-        try await connection.post(.journey(.easypost, times(tenant, [3, 2, 0]), number: "N1"))
+        try await connection.post(.journey(.easypost, tenant.times([3, 2, 0]), number: "N1"))
         try await tenant.settle()
         let order = try await tenant.order("A-1")
         #expect(order["historical"] == true && order["shipments"]?[0]?["status"] == "delivered")
@@ -260,103 +256,67 @@ import Time
         #expect(mirrors.allSatisfy { $0 == mirrors[0] }, "\(mirrors)")
     }
 
-    // MARK: Receiving
-
-    // domain.md 5, Ingest 5 to 7.
-    @Test(arguments: Connection.Provider.trackers)
-    func `only the connection's own secrets count, the former for its time`(
-        _ provider: Connection.Provider
-    ) async throws {
-        let (tenant, other) = (try await TestTenant.make(), try await TestTenant.make())
-        var connection = try await TrackerConnection.make(tenant, provider)
-        let theirs = try await TrackerConnection.make(other, provider)
-        let body = ParcelBody.journey(provider, times(tenant, [3]), number: "N1").bytes
-        #expect(try await connection.post(body, secret: "of-somebody-else").status == 401)
-        #expect(try await tenant.server.send("POST", connection.hook, raw: body).status == 401)
-        let rotate = "/v1/connections/\(connection.id)/rotate-secret"
-        #expect(try await tenant.send("POST", rotate, ["secret": "second+&=%\u{E9}"]).status == 200)
-        #expect(try await connection.post(body).status == 200)
-        #expect(try await connection.post(body, secret: "second+&=%\u{E9}").status == 200)
-        let ending: JSON = ["secret": "third-secret", "overlap_seconds": 0]
-        #expect(try await tenant.send("POST", rotate, ending).status == 200)
-        #expect(try await connection.post(body).status == 401)
-        connection.secret = "third-secret"
-        #expect(try await connection.post(body).status == 200)
-        // Another tenant's secret, and its own on another's path.
-        #expect(try await connection.post(body, secret: theirs.secret + "x").status == 401)
-        let crossed = TrackerConnection(
-            tenant: tenant,
-            provider: provider,
-            hook: theirs.hook,
-            id: theirs.id,
-            secret: "third-secret"
-        )
-        #expect(try await crossed.post(body).status == 401)
-        try await tenant.settle()
-        // The same bytes three times are one event.
-        #expect(try await tenant.list("/v1/inbound-events").count == 1)
-        #expect(try await other.list("/v1/inbound-events") == [])
-    }
-
-    // domain.md 5, Ingest 9.
-    @Test func `what cannot be read is quarantined, and what a disabled connection tells waits to be replayed`()
+    @Test func `many updates of one number at once are all kept, and told to the shipment that comes later`()
         async throws
     {
         let tenant = try await TestTenant.make()
-        let connection = try await TrackerConnection.make(tenant, .aftership)
-        let broken: [(String, String, String)] = [
-            ("{", "quarantined", "malformed_json"), ("[]", "quarantined", "not_an_object"),
-            (#"{"event": "tracking_update"}"#, "quarantined", "not_an_object:msg"),
-            (#"{"event": "tracking_update", "msg": {}}"#, "quarantined", "missing_id:tracking_number"),
-            (
-                #"{"event": "tracking_update", "msg": {"tracking_number": "\u0661"}}"#, "quarantined",
-                "unreadable_id:tracking_number"
-            ),
-            (#"{"event": "edd_revise", "msg": {}}"#, "ignored", "not_about_tracking"),
-            ("{}", "ignored", "not_an_event"),
-            (#"{"event": "tracking_update", "msg": {"tracking_number": "1"}}"#, "ignored", "event_without_content"),
-        ]
-        for (body, state, reason) in broken {
-            let answer = try await connection.post(Array(body.utf8))
-            try await tenant.settle()
-            let event = try await connection.event(answer)
-            #expect(answer.status == 200 && event["state"]?.stringValue == state, "\(body)")
-            #expect(event["reason"]?.stringValue == reason, "\(body)")
+        let connection = try await TrackerConnection.make(tenant, .easypost)
+        let hours = (0..<16).map { tenant.ago(days: 2, hours: $0).rfc3339 }
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for hour in hours {
+                let scans = [ParcelBody.Scan(status: "in_transit", at: hour)]
+                group.addTask {
+                    try await connection.post(ParcelBody(provider: .easypost, number: "N1", scans: scans)).status
+                }
+            }
+            for try await status in group { #expect(status == 200) }
         }
+        try await tenant.settle()
         try await tenant.putOrder("A-1", numbers: [("P-1", "N1")], placedAt: tenant.ago(days: 4))
-        let path = "/v1/connections/\(connection.id)"
-        #expect(try await tenant.send("PATCH", path, ["state": "disabled"]).status == 200)
-        let answer = try await connection.post(.journey(.aftership, times(tenant, [3, 2]), number: "N1"))
         try await tenant.settle()
-        #expect(try await connection.event(answer)["reason"] == "connection_disabled")
-        #expect(
-            try await tenant.rows("SELECT 1 FROM trackers WHERE tenant_id = \(tenant.id.uuid) AND number = 'N1'")
-                .isEmpty
-        )
-        #expect(try await tenant.send("PATCH", path, ["state": "active"]).status == 200)
-        let replay = "/v1/inbound-events/\(answer["id"]?.stringValue ?? "")/replay"
-        #expect(try await tenant.send("POST", replay).status == 202)
-        try await tenant.settle()
-        #expect(try await tenant.order("A-1")["shipments"]?[0]?["status"] == "in_transit")
+        let events = try await tenant.order("A-1")["shipments"]?[0]?["events"]?.arrayValue ?? []
+        #expect(events.compactMap { $0["happened_at"]?.stringValue } == hours.reversed())
     }
 
-    @Test func `an account is a name, and the same twice is refused`() async throws {
+    /// With everything that only a carrier's word puts there.
+    @Test func `the answers are as the specification says`() async throws {
         let tenant = try await TestTenant.make()
-        _ = try await TrackerConnection.make(tenant, .easypost)
-        func connect(_ provider: String, _ account: String) async throws -> Answer {
-            let body: JSON = [
-                "store_id": .string("\(tenant.store)"), "provider": .string(provider), "account": .string(account),
-                "secret": "long-enough",
-            ]
-            return try await tenant.send("POST", "/v1/connections", body)
-        }
-        #expect(try await connect("easypost", "main").status == 409)
-        let second = try await connect("easypost", "  the second ")
-        #expect(second.status == 201 && second["account"] == "the second")
-        #expect(try await connect("shippo", "main").status == 201)
-        for account in ["", "  ", "a\u{7}b"] {
-            let answer = try await connect("aftership", account)
-            #expect(answer.status == 422 && answer.pointers == ["#/account"], "\(account)")
-        }
+        let connection = try await TrackerConnection.make(tenant, .aftership)
+        try await tenant.putOrder("A-1", numbers: [("P-1", "N1")], placedAt: tenant.ago(days: 4))
+        let wall = String(tenant.ago(days: 2).rfc3339.prefix(19))
+        var body = ParcelBody(provider: .aftership, number: "N1", status: "Exception", detail: "Exception_013")
+        (body.updatedAt, body.estimate) = (tenant.ago(days: 1).rfc3339, "2026-05-07")
+        body.scans = [.init(status: "InTransit", at: wall)]
+        try await connection.post(body)
+        try await tenant.settle()
+
+        let order = try await tenant.order("A-1")
+        let id = order["id"]?.stringValue ?? ""
+        let events = order["shipments"]?[0]?["events"]?.arrayValue ?? []
+        #expect(events.map { $0["precision"] } == ["local", "reported"])
+        #expect(events.map { $0["local_time"] } == [.string(wall), .null])
+        #expect(order["shipments"]?[0]?["estimated_delivery"] == "2026-05-07")
+        let ticket = try #require(try await tenant.list("/v1/tickets").first?["id"]?.stringValue)
+        let mail = try #require(try await tenant.list("/v1/messages").first)
+        #expect(mail["class"] == "internal" && mail["run_id"] == .null)
+        try expect(order, conformsTo: "GET /v1/stores/{store_id}/orders/by-external-id/{external_id}")
+        let answers = [
+            ("/v1/orders/{order_id}", "/v1/orders/\(id)"),
+            ("/v1/orders/{order_id}/timeline", "/v1/orders/\(id)/timeline"),
+            ("/v1/tickets/{ticket_id}", "/v1/tickets/\(ticket)"), ("/v1/tickets", "/v1/tickets"),
+            ("/v1/messages", "/v1/messages"),
+            ("/v1/messages/{message_id}", "/v1/messages/\(mail["id"]?.stringValue ?? "")"),
+            ("/v1/connections", "/v1/connections"), ("/v1/inbound-events", "/v1/inbound-events"),
+        ]
+        for (operation, path) in answers { try expect(await tenant.get(path), conformsTo: "GET \(operation)") }
+    }
+
+    private func expect(_ answer: Answer, conformsTo name: String) throws {
+        let specification = try Specification.load()
+        let operation = try #require(specification.operations.first { $0.name == name })
+        let response = try #require(try specification.responses(of: operation).first { $0.status == "200" })
+        let schema = try #require(response.value["content"]?["application/json"]?["schema"])
+        let violations = try SchemaValidator(document: specification).violations(of: answer.json, against: schema)
+        #expect(answer.status == 200 && violations.isEmpty, "\(name): \(violations)")
     }
 }
