@@ -140,6 +140,12 @@ import Time
         let lines: [String] = try await tenant.rows(statement).decode(String.self)
         let plan = lines.joined(separator: "\n")
         #expect(plan.contains("shipments_in_motion") && !plan.contains("Seq Scan on shipments"), "\(plan)")
+        // And so is a carrier's word.
+        let number = try #require(TrackingNumber("None"))
+        var orders = TrackerStore.orders(number, tenant: tenant.id, store: tenant.store)
+        orders.text = "EXPLAIN (COSTS off) " + orders.text
+        let look: [String] = try await tenant.rows(orders).decode(String.self)
+        #expect(look.contains { $0.contains("shipments_by_tracking_number") }, "\(look)")
         try await tenant.passNight()
         #expect(try await count("shipments", "silent_since IS NOT NULL", tenant) == 231)
         #expect(try await count("tickets", "true", tenant) == 231)
