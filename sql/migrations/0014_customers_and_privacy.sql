@@ -145,3 +145,5 @@ CREATE POLICY store ON privacy_requests AS RESTRICTIVE
 GRANT SELECT, INSERT, UPDATE ON privacy_requests TO aftercare_app, aftercare_worker;
 -- What people noted of an order is only ever added to, but for this.
 GRANT UPDATE (body) ON ticket_comments TO aftercare_worker;
+-- Erasing what carriers wrote of a parcel's way.
+GRANT UPDATE (message, place) ON tracking_events TO aftercare_worker;

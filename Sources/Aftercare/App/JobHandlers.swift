@@ -14,6 +14,8 @@ enum JobHandlers {
             SweepExpired(environment: environment).handler,
             RepointOrders(environment: environment).handler,
             RedactPersonalData(environment: environment).handler,
+            MatchTracking(environment: environment).handler,
+            FindSilentShipments(environment: environment).handler,
         ]
     }
 }

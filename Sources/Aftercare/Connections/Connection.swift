@@ -7,8 +7,11 @@ struct Connection: Sendable {
     enum Provider: String, CaseIterable, Sendable {
         case shopify
         case wooCommerce = "woocommerce"
-    }
+        /// These tell of parcels by their numbers, and know no order.
+        case easypost, aftership, shippo
 
+        static let trackers: [Provider] = [.easypost, .aftership, .shippo]
+    }
     enum State: String, CaseIterable, Sendable { case active, disabled }
 
     /// Why it is disabled.
@@ -94,8 +97,26 @@ struct Connection: Sendable {
         return Secret((0..<40).map { _ in characters[Int.random(in: characters.indices)] })
     }
 
-    /// Secrets as providers make them: 8 to 255 visible ASCII characters.
+    /// Secrets as providers make them, or merchants at EasyPost in any language: 8 to 255 visible characters.
     static func isSecret(_ text: String) -> Bool {
-        (8...255).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        (8...255).contains(text.unicodeScalars.count) && text.unicodeScalars.allSatisfy(isVisible)
+    }
+
+    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .spaceSeparator, .surrogate,
+            .unassigned:
+            false
+        default: true
+        }
+    }
+
+    /// A name that the merchant chooses, to tell accounts apart: 1 to 255 characters, of which none is a control
+    /// character.
+    static func accountName(_ text: String) -> String? {
+        let start = text.drop { $0.isWhitespace }
+        let name = start.prefix(upTo: start.lastIndex { !$0.isWhitespace }.map(start.index(after:)) ?? start.startIndex)
+        let isLegible = name.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+        return name.isEmpty || !isLegible ? nil : String(name)
     }
 }

@@ -244,7 +244,7 @@ extension FieldRule<String> {
 
 extension FieldRule<Secret<[UInt8]>> {
     fileprivate static var webhookSecret: Self {
-        .parsed("8 to 255 visible ASCII characters", length: 8...255) { text in
+        .parsed("8 to 255 visible characters", length: 8...255) { text in
             Connection.isSecret(text) ? Secret(Array(text.utf8)) : nil
         }
     }

@@ -11,6 +11,7 @@ extension Connection.Provider {
         switch self {
         case .shopify: Shopify.shopDomain(text)
         case .wooCommerce: WooCommerce.siteURL(text)
+        case .easypost, .aftership, .shippo: Connection.accountName(text)
         }
     }
 
@@ -19,13 +20,14 @@ extension Connection.Provider {
         switch self {
         case .shopify: "a shop's domain such as demo.myshopify.com"
         case .wooCommerce: "a shop's address such as https://shop.example"
+        case .easypost, .aftership, .shippo: "a name of yours for the account, such as main"
         }
     }
 
     /// Whether we make the webhook secret, to be set at the provider, or the provider does.
     var secretIsOurs: Bool {
         switch self {
-        case .shopify: false
+        case .shopify, .easypost, .aftership, .shippo: false
         // One that a person types is guessed too easily, and the shop's default is made of a user's name; some
         // characters are signed with otherwise than they are shown.
         case .wooCommerce: true
@@ -37,15 +39,19 @@ extension Connection.Provider {
     /// Whether it only tries the address: answered, and nothing is kept. Not signed, so nothing may come of it.
     func isPing(_ fields: HTTPFields, body: [UInt8]) -> Bool {
         switch self {
-        case .shopify: false
+        case .shopify, .easypost, .aftership, .shippo: false
         case .wooCommerce: WooCommerce.isPing(fields, body: body)
         }
     }
 
-    func isSigned(_ fields: HTTPFields, body: [UInt8], secrets: [Secret<[UInt8]>]) -> Bool {
+    /// - Parameter target: the path as it was asked for, query and all: a provider may prove itself there.
+    func isSigned(_ fields: HTTPFields, target: String, body: [UInt8], secrets: [Secret<[UInt8]>]) -> Bool {
         switch self {
         case .shopify: BodySignature.isValid(base64: fields.shopify("hmac-sha256"), of: body, secrets: secrets)
         case .wooCommerce: BodySignature.isValid(base64: fields.wooCommerce("signature"), of: body, secrets: secrets)
+        case .easypost: EasyPostSignature.isValid(fields, of: body, secrets: secrets)
+        case .aftership: BodySignature.isValid(base64: fields[.aftershipSignature], of: body, secrets: secrets)
+        case .shippo: ShippoSignature.isValid(fields, target: target, of: body, secrets: secrets)
         }
     }
 
@@ -53,13 +59,15 @@ extension Connection.Provider {
         switch self {
         case .shopify: .shopify(fields)
         case .wooCommerce: .wooCommerce(fields)
+        // The topic is a member of the body, which is read later.
+        case .easypost, .aftership, .shippo: InboundEvent.Headers(topic: "")
         }
     }
 
     /// What a repeated delivery is told by.
     func fingerprint(of headers: InboundEvent.Headers, body: [UInt8]) -> [UInt8] {
         switch self {
-        case .shopify: headers.fingerprint(of: body)
+        case .shopify, .easypost, .aftership, .shippo: headers.fingerprint(of: body)
         case .wooCommerce: WooCommerce.fingerprint(of: headers, body: body)
         }
     }
@@ -73,6 +81,9 @@ extension Connection.Provider {
         case .shopify:
             try Shopify.understand(topic: topic, body: body, receivedAt: receivedAt, saidAt: event.saidAt)
         case .wooCommerce: try WooCommerce.understand(topic: topic, body: body, receivedAt: receivedAt)
+        case .easypost: try EasyPostTracker.understand(body, receivedAt: receivedAt)
+        case .aftership: try AfterShipTracking.understand(body, receivedAt: receivedAt)
+        case .shippo: try ShippoTrack.understand(body, receivedAt: receivedAt)
         }
     }
 }

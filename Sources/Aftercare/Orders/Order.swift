@@ -126,6 +126,7 @@ extension OrderState {
     mutating func settleRedaction() {
         guard isRedacted else { return }
         (values.email, values.customerName, values.customerLocale, values.customer) = (nil, nil, nil, nil)
+        for id in shipments.keys { shipments[id]?.redact() }
     }
 }
 

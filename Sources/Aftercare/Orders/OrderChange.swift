@@ -6,6 +6,7 @@ struct OrderChange: Hashable, Sendable {
         case order(OrderStatement)
         case shipment(ShipmentStatement)
         case tracking(TrackingEvent, shipment: String)
+        case tracker(TrackerWord, shipment: String)
         case refund(RefundStatement)
         case refundList(RefundList)
         case refundTransaction(RefundTransactionStatement)

@@ -48,8 +48,14 @@ enum OrderMirror {
         case .tracking(let event, let id):
             var shipment = outcome.state.shipments[id] ?? Shipment()
             shipment.apply(event)
-            if event.regresses(from: shipment) { outcome.regressions.append(id) }
+            if shipment.contradictions.contains(where: { $0.externalID == event.externalID }) {
+                outcome.regressions.append(id)
+            }
             put(shipment, id, into: &outcome)
+        case .tracker(let word, let id):
+            guard var shipment = outcome.state.shipments[id] else { break }
+            if shipment.tracker?.precedes(word) ?? true { shipment.tracker = word }
+            outcome.state.shipments[id] = shipment
         case .refund(let statement):
             outcome.state.apply(statement, receivedAt: receivedAt)
             raiseFacts(ofRefund: statement.externalID, in: &outcome)
@@ -105,23 +111,19 @@ enum OrderMirror {
 
 extension Shipment {
     fileprivate mutating func apply(_ statement: ShipmentStatement) {
+        let formerNumber = number
         for field in provenance.admit(statement.told, by: statement.stamp) {
             values.copy(field, from: statement.values)
         }
+        // What was said of another parcel.
+        if number != formerNumber { tracker = nil }
         note(shippedAt: statement.shippedAt ?? statement.deliveredAt)
         note(deliveredAt: statement.deliveredAt, raw: statement.values.reportedRaw)
         settle()
     }
 
     fileprivate mutating func apply(_ event: TrackingEvent) {
-        // One id with two contents: the later one by content wins, whichever came first.
-        if var known = events[event.externalID] {
-            if known.precedes(event) { known = event }
-            known.receivedAt = min(events[event.externalID]?.receivedAt ?? event.receivedAt, event.receivedAt)
-            events[event.externalID] = known
-        } else {
-            events[event.externalID] = event
-        }
+        events.note(event)
         if let status = event.kind.status {
             note(shippedAt: status.impliesShipped ? event.happenedAt : nil)
             note(deliveredAt: status == .delivered ? event.happenedAt : nil, raw: event.raw)
@@ -145,7 +147,8 @@ extension Shipment {
 
     /// Works out the status from all that was reported.
     private mutating func settle() {
-        let latest = events.values.max { $0.precedes($1) }
+        let events = countedEvents
+        let latest = events.max { $0.precedes($1) }
         // Delivered stays: a later scan of a delivered parcel is a mistake, or a matter for a person.
         if let deliveredAt {
             // `statusRaw` is the word that came with it.
@@ -158,7 +161,7 @@ extension Shipment {
             (status, statusRaw, statusAt) = (.cancelled, values.reportedRaw, reportedAt)
             return
         }
-        let progress = events.values.filter { ($0.kind.status ?? .unknown) != .unknown }.max { $0.precedes($1) }
+        let progress = events.filter { ($0.kind.status ?? .unknown) != .unknown }.max { $0.precedes($1) }
         if let progress, let status = progress.kind.status, !isAhead(of: status, progress.happenedAt, reportedAt) {
             (self.status, statusRaw, statusAt) = (status, progress.raw, progress.happenedAt)
         } else if let reported = values.reported {
@@ -173,12 +176,5 @@ extension Shipment {
     private func isAhead(of status: ShipmentStatus, _ happenedAt: Instant, _ reportedAt: Instant?) -> Bool {
         guard let reported = values.reported, let reportedAt else { return false }
         return reportedAt > happenedAt && reported.rank > status.rank
-    }
-}
-
-extension TrackingEvent {
-    fileprivate func regresses(from shipment: Shipment) -> Bool {
-        guard let deliveredAt = shipment.deliveredAt, let status = kind.status else { return false }
-        return status != .delivered && status != .unknown && happenedAt > deliveredAt
     }
 }

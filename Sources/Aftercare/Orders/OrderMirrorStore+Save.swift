@@ -12,27 +12,7 @@ extension OrderMirrorStore {
             statements += [deleteLines(of: held, but: state.values.lines), insert(state.values.lines, of: held)]
         }
         statements += RefundStore.save([(held, state)], tenant: held.tenant, store: held.store, now: now)
-        let changed = state.shipments.filter { held.state?.shipments[$0.key] != $0.value }
-            .sorted { $0.key < $1.key }
-        guard !changed.isEmpty else { return statements }
-        let shipments = changed.map { Changed(id: held.shipmentIDs[$0.key] ?? .new(), externalID: $0.key, $0.value) }
-        statements.append(upsert(shipments, of: held, now))
-        let events = shipments.flatMap { shipment in
-            let known = held.state?.shipments[shipment.externalID]?.events ?? [:]
-            return shipment.shipment.events.values.filter { known[$0.externalID] != $0 }.map { (shipment.id, $0) }
-        }
-        if !events.isEmpty { statements.append(upsert(events, of: held)) }
-        return statements
-    }
-
-    private struct Changed {
-        let id: ShipmentID
-        let externalID: String
-        let shipment: Shipment
-
-        init(id: ShipmentID, externalID: String, _ shipment: Shipment) {
-            (self.id, self.externalID, self.shipment) = (id, externalID, shipment)
-        }
+        return statements + save(shipmentsOf: [(held, state)], tenant: held.tenant, store: held.store, now: now)
     }
 
     private static func update(_ state: OrderState, _ held: Held, _ now: Instant) -> SQL {
@@ -80,58 +60,6 @@ extension OrderMirrorStore {
         ON CONFLICT (tenant_id, order_id, external_id)
           DO UPDATE SET position = excluded.position, title = excluded.title, sku = excluded.sku,
                         quantity = excluded.quantity, unit_price = excluded.unit_price
-        """
-    }
-
-    private static func upsert(_ shipments: [Changed], of held: Held, _ now: Instant) -> SQL {
-        func column<Value>(_ value: (Shipment) -> Value) -> [Value] { shipments.map { value($0.shipment) } }
-        return """
-            INSERT INTO shipments (tenant_id, id, store_id, order_id, external_id, carrier, tracking_number,
-                                   tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                                   reported_status_raw, shipped_at, delivered_at, source_updated_at, source_hash,
-                                   source_stamps, created_at, updated_at)
-                 SELECT \(held.tenant.uuid), id, \(held.store.uuid), \(held.id.uuid), external_id, carrier,
-                        tracking_number, tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                        reported_status_raw, shipped_at, delivered_at, source_updated_at, source_hash, source_stamps,
-                        \(now), \(now)
-                   FROM unnest(\(shipments.map(\.id.uuid)), \(shipments.map(\.externalID)),
-                               \(column(\.values.carrier)), \(column(\.values.trackingNumber)),
-                               \(column(\.values.trackingURL)), \(column(\.status.rawValue)),
-                               \(column(\.statusRaw)), \(column(\.statusAt)), \(column(\.isDelayed)),
-                               \(column(\.values.reported?.rawValue)), \(column(\.values.reportedRaw)),
-                               \(column(\.shippedAt)), \(column(\.deliveredAt)),
-                               \(column(\.provenance.newest?.at)),
-                               \(column { $0.provenance.newest.map { Bytea($0.hash) } }),
-                               \(column { stamps($0.provenance) }))
-                        AS shipment (id, external_id, carrier, tracking_number, tracking_url, status, status_raw,
-                                     status_at, is_delayed, reported_status, reported_status_raw, shipped_at,
-                                     delivered_at, source_updated_at, source_hash, source_stamps)
-            ON CONFLICT (tenant_id, order_id, external_id)
-              DO UPDATE SET carrier = excluded.carrier, tracking_number = excluded.tracking_number,
-                            tracking_url = excluded.tracking_url, status = excluded.status,
-                            status_raw = excluded.status_raw, status_at = excluded.status_at,
-                            is_delayed = excluded.is_delayed, reported_status = excluded.reported_status,
-                            reported_status_raw = excluded.reported_status_raw, shipped_at = excluded.shipped_at,
-                            delivered_at = excluded.delivered_at, source_updated_at = excluded.source_updated_at,
-                            source_hash = excluded.source_hash, source_stamps = excluded.source_stamps,
-                            updated_at = excluded.updated_at
-            """
-    }
-
-    private static func upsert(_ events: [(shipment: ShipmentID, event: TrackingEvent)], of held: Held) -> SQL {
-        """
-        INSERT INTO tracking_events (tenant_id, shipment_id, external_id, store_id, status, status_raw, message,
-                                     happened_at, received_at)
-             SELECT \(held.tenant.uuid), shipment_id, external_id, \(held.store.uuid), status, status_raw, message,
-                    happened_at, received_at
-               FROM unnest(\(events.map(\.shipment.uuid)), \(events.map(\.event.externalID)),
-                           \(events.map(\.event.kind.rawValue)), \(events.map(\.event.raw)),
-                           \(events.map(\.event.message)), \(events.map(\.event.happenedAt)),
-                           \(events.map(\.event.receivedAt)))
-                    AS event (shipment_id, external_id, status, status_raw, message, happened_at, received_at)
-        ON CONFLICT (tenant_id, shipment_id, external_id)
-          DO UPDATE SET status = excluded.status, status_raw = excluded.status_raw, message = excluded.message,
-                        happened_at = excluded.happened_at, received_at = excluded.received_at
         """
     }
 

@@ -83,7 +83,7 @@ extension OrderMirrorStore {
         return (known.isEmpty ? [] : [deleteLines(of: known, tenant)])
             + (relined.isEmpty ? [] : [insertLines(of: relined, tenant, store)])
             + RefundStore.save(changes.map { ($0.held, $0.state) }, tenant: tenant, store: store, now: now)
-            + shipments(of: changes, tenant, store, now)
+            + save(shipmentsOf: changes.map { ($0.held, $0.state) }, tenant: tenant, store: store, now: now)
             + raise(changes, tenant, store, now)
     }
 
@@ -110,100 +110,6 @@ extension OrderMirrorStore {
                                \(lines.map(\.line.unitPrice)))
                         AS line (order_id, external_id, position, title, sku, quantity, unit_price)
             """
-    }
-
-    // MARK: Shipments
-
-    private struct ChangedShipment {
-        let order: OrderID
-        let id: ShipmentID
-        let externalID: String
-        let shipment: Shipment
-        let events: [TrackingEvent]
-    }
-
-    private static func shipments(
-        of changes: [Change],
-        _ tenant: TenantID,
-        _ store: StoreID,
-        _ now: Instant
-    ) -> [SQL] {
-        let shipments = changes.flatMap { change in
-            change.state.shipments.sorted { $0.key < $1.key }.compactMap { id, shipment -> ChangedShipment? in
-                let known = change.held.state?.shipments[id]
-                guard known != shipment else { return nil }
-                return ChangedShipment(
-                    order: change.held.id,
-                    id: change.held.shipmentIDs[id] ?? .new(),
-                    externalID: id,
-                    shipment: shipment,
-                    events: shipment.events.values.filter { known?.events[$0.externalID] != $0 }
-                )
-            }
-        }
-        guard !shipments.isEmpty else { return [] }
-        let events = shipments.flatMap { shipment in shipment.events.map { (shipment: shipment.id.uuid, event: $0) } }
-        return [upsert(shipments, tenant, store, now)] + (events.isEmpty ? [] : [upsert(events, tenant, store)])
-    }
-
-    private static func upsert(
-        _ shipments: [ChangedShipment],
-        _ tenant: TenantID,
-        _ store: StoreID,
-        _ now: Instant
-    ) -> SQL {
-        func column<Value>(_ value: (Shipment) -> Value) -> [Value] { shipments.map { value($0.shipment) } }
-        return """
-            INSERT INTO shipments (tenant_id, id, store_id, order_id, external_id, carrier, tracking_number,
-                                   tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                                   reported_status_raw, shipped_at, delivered_at, source_updated_at, source_hash,
-                                   source_stamps, created_at, updated_at)
-                 SELECT \(tenant.uuid), id, \(store.uuid), order_id, external_id, carrier, tracking_number,
-                        tracking_url, status, status_raw, status_at, is_delayed, reported_status, reported_status_raw,
-                        shipped_at, delivered_at, source_updated_at, source_hash, source_stamps, \(now), \(now)
-                   FROM unnest(\(shipments.map(\.id.uuid)), \(shipments.map(\.order.uuid)),
-                               \(shipments.map(\.externalID)), \(column(\.values.carrier)),
-                               \(column(\.values.trackingNumber)), \(column(\.values.trackingURL)),
-                               \(column(\.status.rawValue)), \(column(\.statusRaw)), \(column(\.statusAt)),
-                               \(column(\.isDelayed)), \(column(\.values.reported?.rawValue)),
-                               \(column(\.values.reportedRaw)), \(column(\.shippedAt)), \(column(\.deliveredAt)),
-                               \(column(\.provenance.newest?.at)),
-                               \(column { $0.provenance.newest.map { Bytea($0.hash) } }),
-                               \(column { stamps($0.provenance) }))
-                        AS shipment (id, order_id, external_id, carrier, tracking_number, tracking_url, status,
-                                     status_raw, status_at, is_delayed, reported_status, reported_status_raw,
-                                     shipped_at, delivered_at, source_updated_at, source_hash, source_stamps)
-            ON CONFLICT (tenant_id, order_id, external_id)
-              DO UPDATE SET carrier = excluded.carrier, tracking_number = excluded.tracking_number,
-                            tracking_url = excluded.tracking_url, status = excluded.status,
-                            status_raw = excluded.status_raw, status_at = excluded.status_at,
-                            is_delayed = excluded.is_delayed, reported_status = excluded.reported_status,
-                            reported_status_raw = excluded.reported_status_raw, shipped_at = excluded.shipped_at,
-                            delivered_at = excluded.delivered_at, source_updated_at = excluded.source_updated_at,
-                            source_hash = excluded.source_hash, source_stamps = excluded.source_stamps,
-                            updated_at = excluded.updated_at
-            """
-    }
-
-    private static func upsert(
-        _ events: [(shipment: UUID, event: TrackingEvent)],
-        _ tenant: TenantID,
-        _ store: StoreID
-    ) -> SQL {
-        """
-        INSERT INTO tracking_events (tenant_id, shipment_id, external_id, store_id, status, status_raw, message,
-                                     happened_at, received_at)
-             SELECT \(tenant.uuid), shipment_id, external_id, \(store.uuid), status, status_raw, message, happened_at,
-                    received_at
-               FROM unnest(\(events.map(\.shipment)), \(events.map(\.event.externalID)),
-                           \(events.map(\.event.kind.rawValue)), \(events.map(\.event.raw)),
-                           \(events.map(\.event.message)), \(events.map(\.event.happenedAt)),
-                           \(events.map(\.event.receivedAt)))
-                    AS event (shipment_id, external_id, status, status_raw, message, happened_at, received_at)
-        ON CONFLICT (tenant_id, shipment_id, external_id)
-          DO UPDATE SET status = excluded.status, status_raw = excluded.status_raw, message = excluded.message,
-                        happened_at = excluded.happened_at, received_at = excluded.received_at
-        """
     }
 
     // MARK: Facts

@@ -118,13 +118,18 @@ struct OrderRoutes {
         object.member("is_delayed", shipment.isDelayed)
         object.member("shipped_at", shipment.shippedAt)
         object.member("delivered_at", shipment.deliveredAt)
+        object.member("estimated_delivery", shipment.tracker?.estimatedDelivery?.description)
+        object.member("signed_by", shipment.tracker?.signedBy)
         object.array("events", shipment.events.values.sorted { $0.precedes($1) }) { writer, event in
             writer.object { object in
                 object.member("external_id", event.externalID)
                 object.member("status", event.kind.rawValue)
                 object.member("status_raw", event.raw)
                 object.member("message", event.message)
+                object.member("place", event.place)
                 object.member("happened_at", event.happenedAt)
+                object.member("precision", event.precision.rawValue)
+                object.member("local_time", event.localTime)
                 object.member("received_at", event.receivedAt)
             }
         }

@@ -14,9 +14,9 @@ enum OrderStore {
 
     static let shipmentColumns = """
         shipments.id, shipments.external_id, carrier, tracking_number, tracking_url, shipments.status,
-        shipments.status_raw, status_at, is_delayed, shipped_at, delivered_at,
-        tracking_events.external_id, tracking_events.status, tracking_events.status_raw, message, happened_at,
-        received_at
+        shipments.status_raw, status_at, is_delayed, shipped_at, delivered_at, estimated_delivery, signed_by,
+        tracker_said_at, tracking_events.external_id, tracking_events.status, tracking_events.status_raw, message,
+        happened_at, received_at, precision, local_time, place, tracking_events.tracking_key
         """
 
     // MARK: One order
@@ -75,11 +75,13 @@ enum OrderStore {
             let row = rows[index]
             let (
                 id, externalID, carrier, number, url, status, statusRaw, statusAt, isDelayed, shippedAt, deliveredAt,
-                eventID, kind, eventRaw, message, happenedAt, receivedAt
+                estimate, signedBy, saidAt, eventID, kind, eventRaw, message, happenedAt, receivedAt, precision,
+                localTime, place, key
             ) = try row.decode(
                 (
                     UUID, String, String?, String?, String?, String, String?, Instant?, Bool, Instant?, Instant?,
-                    String?, String?, String?, String?, Instant?, Instant?
+                    String?, String?, Instant?, String?, String?, String?, String?, Instant?, Instant?, String?,
+                    String?, String?, String?
                 ).self
             )
             if shipments.last?.id.uuid != id {
@@ -91,17 +93,30 @@ enum OrderStore {
                 (shipment.status, shipment.statusRaw, shipment.statusAt) = (status, statusRaw, statusAt)
                 shipment.isDelayed = isDelayed
                 (shipment.shippedAt, shipment.deliveredAt) = (shippedAt, deliveredAt)
+                shipment.tracker = saidAt.map { saidAt in
+                    TrackerWord(
+                        saidAt: saidAt,
+                        estimatedDelivery: estimate.flatMap { LocalDate($0) },
+                        signedBy: signedBy
+                    )
+                }
                 shipments.append((ShipmentID(id), shipment, externalID))
             }
-            guard let eventID, let kind, let happenedAt, let receivedAt else { continue }
-            guard let kind = TrackingEvent.Kind(rawValue: kind) else { throw UnreadableRow(table: "tracking_events") }
+            guard let eventID, let kind, let happenedAt, let receivedAt, let precision else { continue }
+            guard let kind = TrackingEvent.Kind(rawValue: kind),
+                let precision = TrackingEvent.Precision(rawValue: precision)
+            else { throw UnreadableRow(table: "tracking_events") }
             shipments[shipments.count - 1].shipment.events[eventID] = TrackingEvent(
                 externalID: eventID,
                 kind: kind,
                 raw: eventRaw,
                 message: message,
                 happenedAt: happenedAt,
-                receivedAt: receivedAt
+                receivedAt: receivedAt,
+                precision: precision,
+                localTime: localTime,
+                place: place,
+                number: key.flatMap { TrackingNumber($0) }
             )
         }
         return shipments

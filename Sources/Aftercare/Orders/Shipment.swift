@@ -70,14 +70,29 @@ struct TrackingEvent: Hashable, Sendable {
         var status: ShipmentStatus? { if case .progress(let status) = self { status } else { nil } }
     }
 
+    /// How well it is known when it happened.
+    enum Precision: String, CaseIterable, Sendable {
+        case exact
+        /// The carrier told the time on the wall and no zone.
+        case local
+        /// It was told without a time.
+        case reported
+    }
+
     let externalID: String
     let kind: Kind
     let raw: String?
-    let message: String?
-    /// When the carrier says it happened.
+    var message: String?
+    /// When the carrier says it happened; where it is not known exactly, the latest that it can have been.
     let happenedAt: Instant
     /// When we were told.
     var receivedAt: Instant
+    var precision = Precision.exact
+    /// As the carrier wrote it, where it named no zone.
+    var localTime: String?
+    var place: String?
+    /// The number it was told of. Nil for what the shop tells, whatever the number.
+    var number: TrackingNumber?
 
     /// By the carrier's time, then by how far along; the rest only so that any two events have an order.
     func precedes(_ other: TrackingEvent) -> Bool {
@@ -86,6 +101,34 @@ struct TrackingEvent: Hashable, Sendable {
         if rank != otherRank { return rank < otherRank }
         return (kind.rawValue, raw ?? "", message ?? "", externalID)
             < (other.kind.rawValue, other.raw ?? "", other.message ?? "", other.externalID)
+    }
+}
+
+extension [String: TrackingEvent] {
+    /// Takes note of a report. Of one id with two contents the later one by content wins, whichever came first.
+    mutating func note(_ event: TrackingEvent) {
+        guard var known = self[event.externalID] else {
+            self[event.externalID] = event
+            return
+        }
+        let receivedAt = Swift.min(known.receivedAt, event.receivedAt)
+        if known.precedes(event) { known = event }
+        known.receivedAt = receivedAt
+        self[event.externalID] = known
+    }
+}
+
+/// What a tracking provider says of a parcel as a whole. The newest counts.
+struct TrackerWord: Hashable, Sendable {
+    /// The provider's own time.
+    let saidAt: Instant
+    let estimatedDelivery: LocalDate?
+    var signedBy: String?
+
+    func precedes(_ other: TrackerWord) -> Bool {
+        if saidAt != other.saidAt { return saidAt < other.saidAt }
+        return (estimatedDelivery?.daysSince1970 ?? .min, signedBy ?? "")
+            < (other.estimatedDelivery?.daysSince1970 ?? .min, other.signedBy ?? "")
     }
 }
 
@@ -122,6 +165,7 @@ struct Shipment: Hashable, Sendable {
     var provenance = Provenance<ShipmentField>()
     /// By the source's id.
     var events: [String: TrackingEvent] = [:]
+    var tracker: TrackerWord?
     var shippedAt: Instant?
     var deliveredAt: Instant?
     /// The status that follows from all this, when it became so, and the source's word for it.
@@ -129,4 +173,57 @@ struct Shipment: Hashable, Sendable {
     var statusRaw: String?
     var statusAt: Instant?
     var isDelayed = false
+}
+
+extension Shipment {
+    var number: TrackingNumber? { values.trackingNumber.flatMap { TrackingNumber($0) } }
+
+    /// The reports that are about this parcel: where its number was replaced, those of the former one are not.
+    var countedEvents: [TrackingEvent] {
+        let number = number
+        return events.values.filter { $0.number == nil || $0.number == number }
+    }
+
+    /// When it was last heard of.
+    var lastEventAt: Instant? { (countedEvents.map(\.happenedAt) + (statusAt.map { [$0] } ?? [])).max() }
+
+    /// Reports that contradict the delivery: the parcel was scanned again after it, or was on its way back before.
+    var contradictions: [TrackingEvent] {
+        guard let deliveredAt else { return [] }
+        let events = countedEvents
+        let delivery = events.filter { $0.kind.status == .delivered }.min { $0.precedes($1) }
+        return events.filter { $0.contradicts(deliveryAt: deliveredAt, toldBy: delivery) }.sorted { $0.precedes($1) }
+    }
+}
+
+extension TrackingEvent {
+    fileprivate func contradicts(deliveryAt instant: Instant, toldBy delivery: TrackingEvent?) -> Bool {
+        switch kind.status {
+        case nil, .unknown, .delivered: false
+        // Whenever it was: it may be the shop that it was delivered to.
+        case .returning, .returned: true
+        case .lost, .damaged: precision == .reported || isAfter(instant, toldBy: delivery)
+        default: isAfter(instant, toldBy: delivery)
+        }
+    }
+
+    /// Surely after it: two times on the wall that one provider tells are compared as they are, and any other one of them
+    /// by the earliest that it can mean.
+    private func isAfter(_ instant: Instant, toldBy delivery: TrackingEvent?) -> Bool {
+        if precision == .local, let delivery, delivery.precision == .local, number == delivery.number {
+            return happenedAt > delivery.happenedAt
+        }
+        return earliest.map { $0 > instant } ?? false
+    }
+}
+
+extension Shipment {
+    /// Without what carriers wrote of who took it in, and where.
+    mutating func redact() {
+        tracker?.signedBy = nil
+        for id in events.keys {
+            events[id]?.message = nil
+            events[id]?.place = nil
+        }
+    }
 }

@@ -45,6 +45,8 @@ extension TimelineEntry {
     var summary: String {
         switch source {
         case .fact: fact
+        // Those who tell of parcels name no topic.
+        case .inboundEvent where kind.isEmpty: "A tracking provider sent word; \(eventState)."
         case .inboundEvent: "The shop sent \(kind); \(eventState)."
         case .trackingEvent: "The carrier reports for \(about ?? "a parcel"): \(words(kind))\(trailing(reason))."
         case .run: "The workflow \(about ?? "") \(outcome): \(words(reason ?? ""))."

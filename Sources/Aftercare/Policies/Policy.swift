@@ -35,12 +35,24 @@ struct Policy: Hashable, Sendable {
         )
     }
 
+    /// When a parcel has been silent for too long.
+    struct Tracking: Hashable, Sendable {
+        static let days = 1...60
+
+        /// A person looks for a parcel on its way of which nothing was heard for as long.
+        let silentAfterDays: Int
+
+        /// What a new store starts with, and what a policy without this section means.
+        static let initial = Tracking(silentAfterDays: 7)
+    }
+
     static let expiry = 1...720
 
     /// The store's local hours in which no follow-up leaves.
     let quietHours: QuietHours?
     let followUp: FollowUp
     let refunds: Refunds
+    var tracking = Tracking.initial
     /// A follow-up that could not leave this many hours after its time never does.
     let expiresAfterHours: Int
 
@@ -49,6 +61,7 @@ struct Policy: Hashable, Sendable {
         quietHours: try? QuietHours(from: .hour(21), to: .hour(8)),
         followUp: FollowUp(daysAfterDelivery: 3, localTime: .hour(10)),
         refunds: .initial,
+        tracking: .initial,
         expiresAfterHours: 48
     )
 }
@@ -63,11 +76,12 @@ struct PolicyVersion: Hashable, Sendable {
 
 extension Policy {
     init(_ document: inout FieldReader) throws(FieldErrors) {
-        (quietHours, followUp, refunds, expiresAfterHours) = try document.finish(
+        (quietHours, followUp, refunds, tracking, expiresAfterHours) = try document.finish(
             document.optional("quiet_hours", .quietHours),
             document.required("follow_up", .object(FollowUp.init)),
-            // Policies that were published before there was such a section go on being read.
+            // Policies that were published before there were such sections go on being read.
             document.optional("refunds", .object(Refunds.init)).map { $0 ?? .initial },
+            document.optional("tracking", .object(Tracking.init)).map { $0 ?? .initial },
             document.required("expires_after_hours", .int(Self.expiry))
         )
     }
@@ -85,6 +99,7 @@ extension Policy {
                 "bank_time": JSON.string(refunds.bankTime),
                 "notices_expire_after_days": JSON.number(JSONNumber(refunds.noticesExpireAfterDays)),
             ],
+            "tracking": ["silent_after_days": JSON.number(JSONNumber(tracking.silentAfterDays))],
             "expires_after_hours": JSON.number(JSONNumber(expiresAfterHours)),
         ]
     }
@@ -107,6 +122,12 @@ extension Policy.Refunds {
             document.required("bank_time", .string(1...100)),
             document.required("notices_expire_after_days", .int(Self.expiry))
         )
+    }
+}
+
+extension Policy.Tracking {
+    fileprivate init(_ document: inout FieldReader) throws(FieldErrors) {
+        silentAfterDays = try document.finish(document.required("silent_after_days", .int(Self.days)))
     }
 }
 

@@ -51,6 +51,9 @@ extension PrivacyStore {
                 """
             ),
             (nil, redactReturns(orders, tenant)),
+            (nil, redactShipments(orders, tenant)),
+            (nil, redactTracking(orders, tenant)),
+            (nil, deleteTrackers(orders, tenant)),
             (
                 "inbound_events",
                 """
@@ -60,6 +63,38 @@ extension PrivacyStore {
                 """
             ),
         ]
+    }
+
+    /// Who took a parcel in.
+    private static func redactShipments(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        UPDATE shipments
+           SET signed_by = NULL
+         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders)) AND signed_by IS NOT NULL
+        """
+    }
+
+    /// What carriers wrote beside a status, and where: it may name somebody, and where they live.
+    private static func redactTracking(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        UPDATE tracking_events
+           SET message = NULL, place = NULL
+         WHERE tenant_id = \(tenant.uuid)
+           AND shipment_id = ANY (ARRAY(SELECT id FROM shipments
+                                         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
+           AND (message IS NOT NULL OR place IS NOT NULL)
+        """
+    }
+
+    /// The same, as kept by number for shipments that are told of later.
+    private static func deleteTrackers(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        DELETE FROM trackers
+         USING shipments
+         WHERE trackers.tenant_id = \(tenant.uuid) AND shipments.tenant_id = \(tenant.uuid)
+           AND shipments.order_id = ANY (\(orders)) AND trackers.store_id = shipments.store_id
+           AND trackers.number = shipments.tracking_key
+        """
     }
 
     /// Whoever applies something to them waits. Whoever sends a message, and may open a ticket about its order, does not.

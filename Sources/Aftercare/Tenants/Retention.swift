@@ -28,6 +28,9 @@ enum Retention {
         /// What was wrong in the lines of an import; before the import that they are of.
         case importErrors
         case imports
+        /// What tracking providers told of numbers, for longer than one is about any parcel. What was about a shipment is
+        /// kept with it.
+        case trackers
 
         var keptFor: Duration {
             let day = 86_400
@@ -39,6 +42,7 @@ enum Retention {
             case .nights: .seconds(7 * day)
             case .importChunks: .seconds(day)
             case .operations, .importErrors, .imports: .seconds(90 * day)
+            case .trackers: .seconds(500 * day)
             }
         }
     }

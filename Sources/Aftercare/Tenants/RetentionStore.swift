@@ -20,6 +20,7 @@ enum RetentionStore {
         case .importChunks: importChunks(tenant, end, limit)
         case .importErrors: importErrors(tenant, end, limit)
         case .imports: imports(tenant, end, limit)
+        case .trackers: trackers(tenant, end, limit)
         }
     }
 
@@ -170,6 +171,23 @@ enum RetentionStore {
         DELETE FROM imports AS stored
          USING old
          WHERE stored.tenant_id = \(tenant) AND stored.id = old.id
+        """
+    }
+
+    /// By `trackers_by_age`: by the last time that any of it was told.
+    private static func trackers(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT store_id, number, provider, carrier
+              FROM trackers
+             WHERE tenant_id = \(tenant) AND updated_at < \(end)
+             ORDER BY updated_at
+             LIMIT \(limit)
+        )
+        DELETE FROM trackers AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.store_id = old.store_id AND stored.number = old.number
+           AND stored.provider = old.provider AND stored.carrier = old.carrier
         """
     }
 

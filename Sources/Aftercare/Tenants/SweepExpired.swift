@@ -58,6 +58,9 @@ struct SweepExpired {
                 laterThan: night.flatMap { LocalDate($0) }
             )
             transaction.add(JobStore.schedule(next, now: now))
+            // The night's other work is a job of its own, so that neither holds up the other.
+            let silent = FindSilentShipments.job(for: store.id.uuid, tenant: job.tenant, now: now)
+            transaction.add(JobStore.enqueue(silent, now: now))
         }
     }
 

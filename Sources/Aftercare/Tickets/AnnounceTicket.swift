@@ -42,7 +42,7 @@ struct AnnounceTicket {
         return .finished
     }
 
-    /// Nil where there is nobody to tell. What comes from a dispute or a return names no run, and perhaps no order.
+    /// Nil where there is nobody to tell. What no decision found has no run, and perhaps no order.
     private func mail(
         about ticket: Ticket,
         _ orderNumber: String?,

@@ -13,6 +13,8 @@ struct Escalation: Hashable, Sendable {
         case message(MessageID)
         case dispute(DisputeID)
         case `return`(ReturnID)
+        /// By the public id of what found it: the event that told it, or the order itself.
+        case order(OrderID, by: String)
     }
 
     let kind: Ticket.Kind
@@ -32,6 +34,7 @@ struct Escalation: Hashable, Sendable {
         case .message(let message): "\(message)"
         case .dispute(let dispute): "\(dispute)"
         case .return(let `return`): "\(`return`)"
+        case .order(_, let finder): finder
         }
     }
 }

@@ -38,7 +38,7 @@ enum EscalationStore {
         SELECT id
           FROM orders
          WHERE tenant_id = \(tenant.uuid)
-           AND id = (SELECT order_id
+           AND id = (SELECT \(unsafe: escalation.origin.order)
                        FROM \(unsafe: escalation.origin.table)
                       WHERE tenant_id = \(tenant.uuid) AND id = \(escalation.origin.uuid))
            FOR KEY SHARE
@@ -49,7 +49,7 @@ enum EscalationStore {
     private static func insert(_ ticket: TicketID, _ escalation: Escalation, tenant: TenantID, now: Instant) -> SQL {
         """
         WITH origin AS MATERIALIZED (
-            SELECT store_id, order_id, \(unsafe: escalation.origin.run) AS run_id
+            SELECT store_id, \(unsafe: escalation.origin.order) AS order_id, \(unsafe: escalation.origin.run) AS run_id
               FROM \(unsafe: escalation.origin.table)
              WHERE tenant_id = \(tenant.uuid) AND id = \(escalation.origin.uuid) \(unsafe: escalation.origin.condition)
                AND NOT EXISTS (SELECT FROM tickets
@@ -172,6 +172,15 @@ extension Escalation.Origin {
         case .message: "messages"
         case .dispute: "disputes"
         case .return: "returns"
+        case .order: "orders"
+        }
+    }
+
+    /// The column of the order.
+    fileprivate var order: String {
+        switch self {
+        case .run, .message, .dispute, .return: "order_id"
+        case .order: "id"
         }
     }
 
@@ -180,13 +189,13 @@ extension Escalation.Origin {
         switch self {
         case .run: "id"
         case .message: "run_id"
-        case .dispute, .return: "NULL::uuid"
+        case .dispute, .return, .order: "NULL::uuid"
         }
     }
 
     fileprivate var condition: String {
         switch self {
-        case .run, .dispute, .return: ""
+        case .run, .dispute, .return, .order: ""
         case .message: "AND class <> 'internal' AND state IN ('failed', 'unknown')"
         }
     }
@@ -197,12 +206,13 @@ extension Escalation.Origin {
         case .message(let message): message.uuid
         case .dispute(let dispute): dispute.uuid
         case .return(let `return`): `return`.uuid
+        case .order(let order, _): order.uuid
         }
     }
 
     fileprivate var message: UUID? {
         switch self {
-        case .run, .dispute, .return: nil
+        case .run, .dispute, .return, .order: nil
         case .message(let message): message.uuid
         }
     }

@@ -8,6 +8,8 @@ extension Ticket {
         case conflictingTracking = "conflicting_tracking"
         case missingShipment = "missing_shipment"
         case damagedGoods = "damaged_goods"
+        /// A carrier gives a parcel back, or holds it until somebody does something.
+        case deliveryException = "delivery_exception"
         case chargeDispute = "charge_dispute"
         case policyException = "policy_exception"
         case highValue = "high_value"
@@ -36,8 +38,9 @@ extension Ticket.Kind {
         case .fraudConcern: 30
         case .chargeDispute, .highValue, .angryCustomer, .refundFailed: 60
         case .repeatedContact, .personRequested: 120
-        case .conflictingTracking, .missingShipment, .damagedGoods, .conflictingOrderData, .unknownOrderData,
-            .staleData, .lowConfidence, .denialContested, .messageUnknown, .messageFailed, .refundDelayed:
+        case .conflictingTracking, .missingShipment, .damagedGoods, .deliveryException, .conflictingOrderData,
+            .unknownOrderData, .staleData, .lowConfidence, .denialContested, .messageUnknown, .messageFailed,
+            .refundDelayed:
             240
         case .policyException, .severalRequests: 480
         case .question: 1440
@@ -56,6 +59,7 @@ extension Ticket.Kind {
         case .conflictingTracking: "Tracking contradicts itself"
         case .missingShipment: "A shipment is missing"
         case .damagedGoods: "Goods arrived damaged"
+        case .deliveryException: "A parcel does not reach the customer"
         case .chargeDispute: "A payment is disputed"
         case .policyException: "The policy needs an exception or is disputed"
         case .highValue: "A valuable order or customer needs a person"

@@ -40,7 +40,7 @@ struct Ticket: Hashable, Sendable {
     let order: OrderID?
     let run: RunID?
     let message: MessageID?
-    /// The public id of the person, key, run or message that opened it.
+    /// The public id of the person, key, run, message, event or order that opened it.
     let openedBy: String
     let notification: Notification
     let notificationMessage: MessageID?

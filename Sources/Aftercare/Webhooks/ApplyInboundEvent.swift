@@ -53,10 +53,15 @@ struct ApplyInboundEvent {
             try await settle(event, as: .ignored, reason.rawValue, job)
         case .uninstalled:
             try await disconnect(event, job)
-        case .changes where isDisabled, .return where isDisabled, .dispute where isDisabled, .customer where isDisabled:
+        case .changes where isDisabled, .tracking where isDisabled, .return where isDisabled, .dispute where isDisabled,
+            .customer where isDisabled:
             try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
             try await quarantining(event, job) { try await apply(changes, of: event, provider, job) }
+        case .tracking(let update):
+            try await quarantining(event, job) {
+                try await ApplyTracking(environment: environment).run(update, of: event, job)
+            }
         case .return(let change):
             try await quarantining(event, job) { try await apply(change, of: event, job) }
         case .dispute(let change):
@@ -107,6 +112,7 @@ struct ApplyInboundEvent {
             (event.state, event.reason, event.settledAt) = (.applied, nil, now)
             var raises: [SQL] = []
             var isRedacted = false
+            var follow = FollowTracking()
             // In one order everywhere, so that two events about the same orders do not wait for each other.
             for order in Set(changes.map(\.order)).sorted() {
                 let held = try await OrderMirrorStore.hold(
@@ -146,15 +152,18 @@ struct ApplyInboundEvent {
                     now: now
                 )
                 if let raise { raises.append(raise) }
+                follow.add(outcome.state, over: held, by: "\(event.id)", now: now)
             }
+            // After all orders are held: whoever opens a ticket holds the store's counter from then on.
+            for statement in follow.statements { transaction.add(statement) }
             transaction.add(InboundEventStore.settle(event))
             if isRedacted {
                 transaction.add(PrivacyStore.redact(events: [event.id.uuid], tenant: event.tenant, now: now))
             }
             // They enqueue, and so come last.
-            for raise in raises { transaction.add(raise) }
+            for statement in raises + follow.last { transaction.add(statement) }
             environment.failpoint.pass(.applyBeforeCommit)
-            return !raises.isEmpty
+            return !raises.isEmpty || !follow.last.isEmpty
         }
         environment.failpoint.pass(.applyAfterCommit)
         if raised { environment.wakeWorker() }

@@ -35,7 +35,9 @@ struct Receive {
         let provider = connection.provider
         if provider.isPing(call.headers, body: call.body) { return Self.kept(as: nil) }
         let secrets = try secrets(of: connection, id, tenant, now: now)
-        guard provider.isSigned(call.headers, body: call.body, secrets: secrets) else { throw Self.unauthenticated }
+        guard provider.isSigned(call.headers, target: call.target, body: call.body, secrets: secrets) else {
+            throw Self.unauthenticated
+        }
         let headers = provider.headers(call.headers)
         let event = InboundEvent(
             id: .new(),

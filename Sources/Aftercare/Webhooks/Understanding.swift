@@ -1,7 +1,8 @@
-/// What a webhook comes to, whoever sent it: changes of one order, of a return, of a dispute or of customers, a
+/// What a webhook comes to, whoever sent it: changes of one order, word of one parcel, of a return, of a dispute or of customers, a
 /// privacy request, the end of the connection, or nothing, with the reason.
 enum Understanding: Hashable, Sendable {
     case changes([OrderChange])
+    case tracking(TrackingUpdate)
     case `return`(ReturnChange)
     case dispute(DisputeChange)
     case customer(CustomerChange)
@@ -37,6 +38,15 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     case shopNotMirrored = "shop_not_mirrored"
     /// Its body was erased, with the data of whom it told of.
     case redacted
+    /// It is none of the provider's events.
+    case notAnEvent = "not_an_event"
+    case notAboutTracking = "not_about_tracking"
+    /// It names what happened and does not tell it.
+    case eventWithoutContent = "event_without_content"
+    /// Kept, and applied when a shipment with that number is told.
+    case noShipment = "no_shipment_with_that_number"
+    /// Shipments with that number are there, and it is about none of them: another carrier's, or another season's.
+    case outsideWindow = "about_no_shipment_with_that_number"
     /// It would have changed the mirror. Replay it once the connection is in use again.
     case connectionDisabled = "connection_disabled"
     /// The app was taken out before the connection was put to use as it is now.

@@ -21,7 +21,7 @@ import Testing
                 }
             let secret = Secret(Array(try #require(vector["secret"]?.stringValue).utf8))
             let fields = try Self.fields(["Signature": try #require(vector["expected"]?.stringValue)])
-            let isSigned = Connection.Provider.wooCommerce.isSigned(fields, body: body, secrets: [secret])
+            let isSigned = Connection.Provider.wooCommerce.isSigned(fields, target: "/", body: body, secrets: [secret])
             #expect(isSigned == vector["valid"]?.boolValue, "\(vector["origin"] ?? "")")
             count += 1
         }

@@ -38,6 +38,7 @@ import Testing
         ("PrivacyRequestReason", words(PrivacyRequest.Reason.self)),
         ("ShipmentStatus", words(ShipmentStatus.self)),
         ("TrackingStatus", words(ShipmentStatus.self) + [TrackingEvent.Kind.delay.rawValue]),
+        ("TrackingPrecision", words(TrackingEvent.Precision.self)),
         ("RefundState", words(RefundState.self)),
         ("RefundTransactionStatus", words(RefundTransactionStatus.self)),
         ("FactKind", words(Workflow.FactKind.self)),

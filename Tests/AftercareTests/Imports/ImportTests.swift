@@ -97,6 +97,8 @@ import Time
                 // What no shop can tell by a PUT.
                 "orders": ["redacted_at", "listed_refunds", "refunds_listed_at", "refunds_listed_hash"],
                 "refunds": ["stated_amount", "stated_currency", "reason"],
+                "shipments": ["estimated_delivery", "signed_by", "tracker_said_at", "silent_since"],
+                "tracking_events": ["tracking_key", "local_time", "place"],
             ]
         )
     }

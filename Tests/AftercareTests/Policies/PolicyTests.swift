@@ -14,7 +14,7 @@ import Time
                 {"quiet_hours":{"from":"21:00","to":"08:00"},\
                 "follow_up":{"days_after_delivery":3,"local_time":"10:00"},\
                 "refunds":{"delayed_after_days":7,"local_time":"10:00","bank_time":"5 to 10 business days",\
-                "notices_expire_after_days":14},"expires_after_hours":48}
+                "notices_expire_after_days":14},"tracking":{"silent_after_days":7},"expires_after_hours":48}
                 """
         )
         #expect(try FieldReader.read(JSON(parsing: text), Policy.init) == .initial)
@@ -39,6 +39,7 @@ import Time
                     bankTime: ["a week", "3–5 Werktage", "\"soon\""].randomElement(using: &random) ?? "",
                     noticesExpireAfterDays: Int.random(in: Policy.Refunds.expiry, using: &random)
                 ),
+                tracking: .init(silentAfterDays: Int.random(in: Policy.Tracking.days, using: &random)),
                 expiresAfterHours: Int.random(in: Policy.expiry, using: &random)
             )
             #expect(try FieldReader.read(JSON(parsing: policy.json.serialized), Policy.init) == policy)
@@ -57,6 +58,8 @@ import Time
             ("refunds", ["bank_time": ""], "#/refunds/bank_time"),
             ("refunds", ["notices_expire_after_days": 91], "#/refunds/notices_expire_after_days"),
             ("refunds", ["bonus": 5], "#/refunds/bonus"),
+            ("tracking", ["silent_after_days": 0], "#/tracking/silent_after_days"),
+            ("tracking", [:], "#/tracking/silent_after_days"),
             ("expires_after_hours", 0, "#/expires_after_hours"),
             ("expires_after_hours", "48", "#/expires_after_hours"),
             ("discount", 10, "#/discount"),
@@ -73,10 +76,10 @@ import Time
         }
     }
 
-    @Test func `a policy from before there was a section about refunds means the usual`() throws {
+    @Test func `a policy from before there was a section about refunds, or tracking, means the usual`() throws {
         var object = Policy.initial.json.objectValue ?? [:]
-        object["refunds"] = nil
-        #expect(try FieldReader.read(.object(object), Policy.init).refunds == .initial)
+        (object["refunds"], object["tracking"]) = (nil, nil)
+        #expect(try FieldReader.read(.object(object), Policy.init) == .initial)
     }
 
     @Test func `a store may have no quiet hours`() throws {

@@ -45,6 +45,14 @@ import Time
             ("customer_name", "Ada Example"),
         ])
         #expect(ticket.status == 201)
+        let (id, now) = (tenant.id.uuid, tenant.server.environment.clock.now())
+        for carriersWord: SQL in [
+            "UPDATE shipments SET signed_by = 'Ada Example', tracker_said_at = \(now) WHERE tenant_id = \(id)",
+            "UPDATE tracking_events SET message = 'Left with Ada Example', place = 'Ada Example' WHERE tenant_id = \(id)",
+        ] {
+            let answer = try await tenant.server.database.superuser.execute(carriersWord)
+            #expect(answer.affected > 0)
+        }
         return order
     }
 

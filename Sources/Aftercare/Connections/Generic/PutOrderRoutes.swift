@@ -88,9 +88,12 @@ struct PutOrderRoutes {
                 event: nil,
                 now: now
             )
+            var follow = FollowTracking()
+            follow.add(next.state, over: held, now: now)
+            for statement in follow.statements { transaction.add(statement) }
             // They enqueue, and so come last.
-            for statement in link?.last ?? [] { transaction.add(statement) }
-            if let raise { transaction.add(raise) }
+            let enqueuing = (link?.last ?? []) + (raise.map { [$0] } ?? []) + follow.last
+            for statement in enqueuing { transaction.add(statement) }
         }
         return reply(outcome, mirrored)
     }

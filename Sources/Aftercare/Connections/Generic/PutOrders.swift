@@ -70,8 +70,11 @@ enum PutOrders {
         let place = CustomerStore.Place(tenant: tenant, store: store, source: CustomerStore.Place.api)
         let link = CustomerStore.link(changes, at: place, now: now)
         let parts = OrderMirrorStore.parts(of: changes, tenant: tenant, store: store, now: now)
-        // What enqueues comes last.
-        for statement in link.statements + parts.dropLast() + link.last + parts.suffix(1) { transaction.add(statement) }
+        var follow = FollowTracking()
+        follow.add(changes, tenant: tenant, store: store, now: now)
+        for statement in link.statements + parts.dropLast() + follow.statements { transaction.add(statement) }
+        // They enqueue, and so come last.
+        for statement in link.last + parts.suffix(1) + follow.last { transaction.add(statement) }
         return applied
     }
 }
