@@ -77,9 +77,11 @@ run_schemathesis() {
 # Signing out would end the session that all other requests are sent with. So it is tried first, and with the key: a
 # key has no session and gets 409. No webhook is signed, so each gets 401 whatever is in it, which is as it has to be;
 # what happens to signed ones the Swift tests say (Tests/AftercareTests/Contract/AnswersTests.swift).
+# It cannot write lines of JSON, so that imports are left to the Swift tests.
 test_api() {
     run_schemathesis "$key" --include-name 'DELETE /v1/sessions/current' &&
-        run_schemathesis "$token" --exclude-name 'DELETE /v1/sessions/current' "$@"
+        run_schemathesis "$token" --exclude-name 'DELETE /v1/sessions/current' \
+            --exclude-name 'POST /v1/stores/{store_id}/imports' "$@"
 }
 
 trap clean_up EXIT

@@ -47,7 +47,7 @@ CREATE TABLE import_chunks (
     store_id   uuid  NOT NULL,
     -- The place of its first line in the file, from 1.
     first_line int   NOT NULL CHECK (first_line > 0),
-    -- A line may have 1 MiB, and a piece ends soon after 256 KiB.
+    -- A line may have 1 MiB, and a piece ends soon after 512 KiB.
     bytes      bytea NOT NULL CHECK (octet_length(bytes) BETWEEN 1 AND 2097152),
     PRIMARY KEY (tenant_id, import_id, number),
     FOREIGN KEY (tenant_id, import_id) REFERENCES imports (tenant_id, id),

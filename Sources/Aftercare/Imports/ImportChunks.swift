@@ -14,7 +14,7 @@ struct ImportChunks: Sendable {
     /// What one line may have: as much as the body of a PUT.
     static let maximumLine = 1 << 20
     /// A piece ends with the line that gets there.
-    static let size = 256 << 10
+    static let size = 512 << 10
     static let maximumLines = 500
 
     static let lineFeed = UInt8(ascii: "\n")

@@ -75,7 +75,7 @@ struct ImportOrders {
                 return Step.finished
             }
             let now = environment.clock.now()
-            let lines = ImportLine.lines(of: chunk, noLaterThan: store.now(now) + PutOrder.reach)
+            let lines = await ImportLine.lines(of: chunk, noLaterThan: store.now(now) + PutOrder.reach)
             let outcomes = try await put(lines, store.id, tenant, now: now, in: transaction)
             settle(lines, outcomes, id, store.id, tenant, in: transaction)
             environment.failpoint.pass(.importBeforeCommit)
@@ -188,7 +188,7 @@ struct ImportOrders {
             let chunk = try rows[1].first.map(ImportStore.decodeChunk)
         else { return .moved }
         let now = environment.clock.now()
-        let lines = ImportLine.lines(of: chunk, noLaterThan: store.now(now) + PutOrder.reach)
+        let lines = await ImportLine.lines(of: chunk, noLaterThan: store.now(now) + PutOrder.reach)
         let outcomes = try await putApart(lines[...], store.id, tenant, now: now)
         try await environment.pool.withTransaction(settings, deadline: Self.deadline) { transaction in
             let taken = try await take(id, tenant, in: transaction)

@@ -55,30 +55,33 @@ import Time
         #expect(cut(Array("\r\n \n".utf8), [1]).cutter.lineCount == 0)
     }
 
-    @Test func `a line that is too long is cut, and those around it are not`() {
+    @Test func `a line that is too long is cut, and those around it are not`() async {
         let long = [UInt8](repeating: UInt8(ascii: "x"), count: 3 << 20)
         let chunks = cut(Array("a\n".utf8) + long + Array("\nb\n".utf8), [65_536]).chunks
         let lines = chunks.flatMap { $0.bytes.split(separator: ImportChunks.lineFeed) }
         #expect(lines.map(\.count) == [1, ImportChunks.maximumLine + 1, 1])
         #expect(chunks.allSatisfy { $0.bytes.count <= 2 << 20 })
-        let read = chunks.flatMap { ImportLine.lines(of: $0, noLaterThan: Instant(seconds: 0)) }
+        var read: [ImportLine] = []
+        for chunk in chunks { read += await ImportLine.lines(of: chunk, noLaterThan: Instant(seconds: 0)) }
         #expect(read.map(\.number) == [1, 2, 3])
         #expect(read.map { $0.rejection?.code } == [.malformedJSON, .payloadTooLarge, .malformedJSON])
     }
 
     // MARK: Lines
 
-    private func lines(_ text: String) throws -> [ImportLine] {
+    private func lines(_ text: String) async throws -> [ImportLine] {
         let chunk = ImportChunks.Chunk(number: 0, firstLine: 11, bytes: Array(text.utf8))
-        return ImportLine.lines(of: chunk, noLaterThan: try .at("2026-06-01T00:00:00Z"))
+        return await ImportLine.lines(of: chunk, noLaterThan: try .at("2026-06-01T00:00:00Z"))
     }
 
     private func order(_ id: String) -> String { PutBody.order.with("external_id", .string(id)).serialized }
 
-    @Test func `each line is read by itself, with its place in the file`() throws {
+    @Test func `each line is read by itself, with its place in the file`() async throws {
         let late = PutBody.order.with("external_id", "L").with("as_of", "2026-06-01T00:00:01Z").serialized
         let news = PutBody.order.with("external_id", "N").with("historical", false).with("total", 3).serialized
-        let read = try lines("\(order("A"))\n\n\(late)\r\n{\"external_id\": 7}\nnull\n{]\n\(news)\n\(PutBody.order)\n")
+        let read = try await lines(
+            "\(order("A"))\n\n\(late)\r\n{\"external_id\": 7}\nnull\n{]\n\(news)\n\(PutBody.order)\n"
+        )
         #expect(read.map(\.number) == [11, 13, 14, 15, 16, 17, 18])
         let first = try read[0].entry.get()
         #expect(first.externalID == "A" && first.order.isHistorical)
@@ -91,15 +94,15 @@ import Time
         #expect(read[6].pointers == ["#/external_id"])
     }
 
-    @Test func `a second line about an order comes in a later round`() throws {
-        func rounds(_ ids: [String]) throws -> [[String]] {
-            let read = try lines(ids.map { order($0) + "\n" }.joined())
+    @Test func `a second line about an order comes in a later round`() async throws {
+        func rounds(_ ids: [String]) async throws -> [[String]] {
+            let read = try await lines(ids.map { order($0) + "\n" }.joined())
             return try ImportLine.rounds(read).map { try $0.map { try $0.entry.get().externalID } }
         }
-        #expect(try rounds(["A", "B", "C"]) == [["A", "B", "C"]])
-        #expect(try rounds(["A", "B", "A", "C", "B", "B"]) == [["A", "B"], ["A", "C", "B"], ["B"]])
+        #expect(try await rounds(["A", "B", "C"]) == [["A", "B", "C"]])
+        #expect(try await rounds(["A", "B", "A", "C", "B", "B"]) == [["A", "B"], ["A", "C", "B"], ["B"]])
         // Two spellings of one letter are two ids, as they are to the database.
-        #expect(try rounds(["\u{E9}", "e\u{301}"]).count == 1)
+        #expect(try await rounds(["\u{E9}", "e\u{301}"]).count == 1)
     }
 }
 

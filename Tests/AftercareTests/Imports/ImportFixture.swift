@@ -30,7 +30,7 @@ extension TestTenant {
         var answer = begun
         try await eventually(within: limit) {
             answer = try await get(location)
-            return answer["state"] != "running"
+            return answer["state"] == "succeeded" || answer["state"] == "failed"
         }
         return answer.json
     }

@@ -6,15 +6,20 @@ import Time
 extension PutOrder {
     /// Of two bodies of one instant the one with the greater hash counts, whichever came first. The hash is of what was
     /// understood: the order of members, spaces and a `null` make no other body.
-    var stamp: Stamp { Stamp(at: asOf, hash: Array(SHA256.hash(data: json.canonicalBytes))) }
-
-    private var json: JSON {
-        [
+    static func stamp(
+        at asOf: Instant,
+        _ values: OrderValues,
+        cancelledAt: Instant?,
+        _ shipments: [Shipment],
+        _ refunds: [Refund]
+    ) -> Stamp {
+        let json: JSON = [
             "order": values.json,
             "cancelled_at": .time(cancelledAt),
             "shipments": .array(shipments.map(\.json)),
             "refunds": .array(refunds.map(\.json)),
         ]
+        return Stamp(at: asOf, hash: Array(SHA256.hash(data: json.canonicalBytes)))
     }
 }
 

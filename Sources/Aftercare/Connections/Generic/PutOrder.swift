@@ -12,6 +12,8 @@ struct PutOrder: Hashable, Sendable {
     let cancelledAt: Instant?
     let shipments: [Shipment]
     let refunds: [Refund]
+    /// Tells it from other bodies; reckoned once, when it is read.
+    let stamp: Stamp
 
     struct Shipment: Hashable, Sendable {
         let externalID: String
@@ -67,7 +69,6 @@ struct PutOrder: Hashable, Sendable {
     /// known of the order itself, without its parts.
     func standing(against known: OrderState?) -> Outcome? {
         guard let known, let newest = known.provenance.newest else { return nil }
-        let stamp = stamp
         if stamp < newest { return .stale }
         return stamp == newest && (isHistorical || !known.isHistorical) ? .unchanged : nil
     }
@@ -86,7 +87,6 @@ struct PutOrder: Hashable, Sendable {
     }
 
     func changes(of order: String, receivedAt: Instant) -> [OrderChange] {
-        let stamp = stamp
         let statement = OrderStatement(
             stamp: stamp,
             told: Set(OrderField.allCases),

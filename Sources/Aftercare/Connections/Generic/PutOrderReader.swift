@@ -15,6 +15,7 @@ extension PutOrder {
             Self.refunds(&body),
             values
         )
+        stamp = Self.stamp(at: asOf, self.values, cancelledAt: cancelledAt, shipments, refunds)
     }
 
     /// What is told of the order itself. Nil where some of it is wrong; `finish` then says what.
