@@ -56,13 +56,13 @@ import Time
     @Test func `waiting for a connection does not set it wrong`() async throws {
         let reference = try await DatabaseClock(superuser)
         try await cluster.withPool(maximum: 1) { pool in
-            let held = Task { _ = try await pool.execute("SELECT pg_sleep(2)") }
+            let held = Task { _ = try await pool.execute("SELECT pg_sleep(6)") }
             try await eventually { pool.usage.busy == 1 }
             let clock = try await DatabaseClock(pool)
             try await held.value
             let difference = clock.now() - reference.now()
-            // Half of the wait would be a second.
-            #expect(difference > .milliseconds(-600) && difference < .milliseconds(600))
+            // Half of the wait would be three seconds.
+            #expect(difference > .seconds(-2) && difference < .seconds(2))
         }
     }
 }

@@ -2,7 +2,7 @@
 ///
 /// The bound is generous, because it is only reached by a test that fails.
 public func eventually(
-    within limit: Duration = .seconds(20),
+    within limit: Duration = .seconds(60),
     isolation: isolated (any Actor)? = #isolation,
     file: String = #fileID,
     line: Int = #line,

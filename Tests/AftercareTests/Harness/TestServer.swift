@@ -98,7 +98,7 @@ final class TestServer: Sendable {
         let bytes = raw ?? body?.serializedBytes ?? []
         let response = try await client.send(
             HTTPClient.Request(method, (baseURL ?? self.baseURL) + path, headers: headers, body: bytes),
-            deadline: .seconds(30)
+            deadline: .seconds(60)
         )
         return Answer(response)
     }

@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    @Test func `of a tracking event only what a carrier corrects can be changed`() async throws {
+    @Test func `of a tracking event only what a carrier corrects, or is erased, can be changed`() async throws {
         let rows = try await MigratedDatabase.shared().superuser.execute(
             """
             SELECT DISTINCT attname::text
@@ -58,7 +58,7 @@ import Testing
             """
         )
         let columns: Set<String> = Set(try rows.decode(String.self))
-        #expect(columns == ["status", "status_raw", "message", "happened_at", "received_at"])
+        #expect(columns == ["status", "status_raw", "message", "happened_at", "received_at", "place"])
     }
 
     static let rules: [Rule] = isolationRules + keyRules + simplicityRules + roleRules
