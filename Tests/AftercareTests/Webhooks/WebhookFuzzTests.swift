@@ -70,8 +70,8 @@ import Time
             #expect(twice.state == once && twice.facts.isEmpty, "\(topic) \(String(decoding: body, as: UTF8.self))")
             state = once
         }
-        // Or it would try nothing but the parser.
-        #expect(understood > Self.bodies / 10)
+        // Or it would try nothing but the parser. Without the real bodies it is fewer: topics meet bodies of others.
+        #expect(understood > Self.bodies / 20)
     }
 
     // MARK: Spoiling
