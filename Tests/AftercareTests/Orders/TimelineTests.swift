@@ -74,8 +74,10 @@ import Time
         let plan = try await tenant.rows(statement).decode(String.self)
         #expect(plan.filter { $0.contains("Seq Scan") } == [])
         #expect(plan.count { $0.contains("Limit") } == TimelineEntry.Source.allCases.count + 1)
-        for index in ["inbound_events_by_order", "runs_by_order", "messages_by_order"] {
-            #expect(plan.contains { $0.contains(index) }, "\(plan)")
+        for table in ["inbound_events", "runs", "messages"] {
+            // Of a tenant who has a few rows the newest are found as fast; which it is depends on the statistics.
+            let indexes = ["\(table)_by_order", "\(table)_by_creation"]
+            #expect(plan.contains { line in indexes.contains { line.contains($0) } }, "\(plan)")
         }
     }
 
