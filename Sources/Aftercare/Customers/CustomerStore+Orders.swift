@@ -42,7 +42,8 @@ extension CustomerStore {
             )
         }
         guard let email else { return ([], []) }
-        return ([insertGuest(values, email, at: place, now), link(held.id, guest: email, at: place)], [])
+        let guest = Guest(order: held.id, email: email, values: values)
+        return ([insert([guest], at: place, now), link([guest], at: place)], [])
     }
 
     /// The same for many orders: those of guests at once, in two statements; those of accounts one by one.
@@ -86,7 +87,8 @@ extension CustomerStore {
                  SELECT \(place.tenant.uuid), guest.id, \(place.store.uuid), \(place.source), guest.email,
                         guest.email_normalized, guest.name, guest.locale, \(now), \(now)
                    FROM unnest(\(new.map { _ in CustomerID.new().uuid }), \(new.map(\.values.email)),
-                               \(new.map(\.email)), \(new.map(\.values.customerName)), \(new.map(\.values.customerLocale)))
+                               \(new.map(\.email)), \(new.map(\.values.customerName)),
+                               \(new.map(\.values.customerLocale)))
                         AS guest (id, email, email_normalized, name, locale)
                   WHERE NOT EXISTS (SELECT FROM customers
                                      WHERE tenant_id = \(place.tenant.uuid)
@@ -97,6 +99,7 @@ extension CustomerStore {
             """
     }
 
+    /// `customers_by_email`. The account with that address before the guest's own row, which may lead to another.
     private static func link(_ guests: [Guest], at place: Place) -> SQL {
         """
         UPDATE orders
@@ -179,34 +182,6 @@ extension CustomerStore {
            SET customer_id = (SELECT coalesce(merged_into, id) FROM customers
                                WHERE tenant_id = \(place.tenant.uuid) AND store_id = \(place.store.uuid)
                                  AND source = \(place.source) AND external_id = \(account))
-         WHERE tenant_id = \(place.tenant.uuid) AND id = \(order.uuid)
-        """
-    }
-
-    private static func insertGuest(_ values: OrderValues, _ email: String, at place: Place, _ now: Instant) -> SQL {
-        """
-        INSERT INTO customers (tenant_id, id, store_id, source, email, email_normalized, name, locale, created_at,
-                               updated_at)
-             SELECT \(place.tenant.uuid), \(CustomerID.new().uuid), \(place.store.uuid), \(place.source),
-                    \(values.email), \(email), \(values.customerName), \(values.customerLocale), \(now), \(now)
-              WHERE NOT EXISTS (SELECT FROM customers
-                                 WHERE tenant_id = \(place.tenant.uuid) AND email_normalized = \(email)
-                                   AND store_id = \(place.store.uuid) AND external_id IS NOT NULL
-                                   AND merged_into IS NULL AND NOT is_deleted)
-        ON CONFLICT (tenant_id, store_id, email_normalized) WHERE external_id IS NULL DO NOTHING
-        """
-    }
-
-    /// `customers_by_email`. The account with that address before the guest's own row, which may lead to another.
-    private static func link(_ order: OrderID, guest email: String, at place: Place) -> SQL {
-        """
-        UPDATE orders
-           SET customer_id = (SELECT coalesce(merged_into, id) FROM customers
-                               WHERE tenant_id = \(place.tenant.uuid) AND email_normalized = \(email)
-                                 AND store_id = \(place.store.uuid)
-                                 AND (external_id IS NULL OR (merged_into IS NULL AND NOT is_deleted))
-                               ORDER BY external_id IS NULL, created_at, id
-                               LIMIT 1)
          WHERE tenant_id = \(place.tenant.uuid) AND id = \(order.uuid)
         """
     }

@@ -55,12 +55,8 @@ struct DisputeRoutes {
         let body = try call.decode(PutDispute.init)
         let reply = try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
-            // Looked for first: a foreign key would look past row level security.
-            let stores = try await transaction.query(TenantStore.store(store, tenant: principal.tenant))
-            guard let shop = try stores[0].first.map(TenantStore.decode) else { throw Problem.notFound }
-            guard body.asOf <= shop.now(now) + PutOrder.reach else {
-                throw Problem.field("#/as_of", .outOfRange, "must not lie more than a day ahead of the store's time")
-            }
+            let shop = try await PutChecks.store(store, of: principal.tenant, in: transaction)
+            try PutChecks.time(body.asOf, in: shop, now: now)
             let held = try await DisputeStore.hold(
                 externalID,
                 tenant: principal.tenant,
@@ -91,11 +87,7 @@ struct DisputeRoutes {
     }
 
     private func check(_ call: Call, _ body: PutDispute, against held: DisputeStore.Held) throws(Problem) {
-        // An `If-Match` is never fulfilled by what is not there, not even `*`.
-        if held.dispute == nil, call.headers[.ifMatch] != nil {
-            throw Problem(.versionMismatch, "There is no such dispute yet.")
-        }
-        try call.checkMatch(version: held.version)
+        try PutChecks.match(call, version: held.version, isThere: held.dispute != nil, "dispute")
         if let order = held.order, let named = body.order, order != named {
             throw Problem.field("#/order_external_id", .unknownValue, "is not the order that the dispute is of")
         }

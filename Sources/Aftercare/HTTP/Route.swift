@@ -34,6 +34,8 @@ struct Route: Sendable {
 
         static let maximumJSON = 1 << 20
 
+        var isStreamed: Bool { if case .lines = self { true } else { false } }
+
         var isRaw: Bool { if case .raw = self { true } else { false } }
 
         var maximum: Int {

@@ -150,7 +150,7 @@ struct Server: Sendable {
             query: try QueryParameters(route.body.isRaw ? nil : query, allowed: route.query),
             headers: request.headers,
             body: try await body(of: request, route.body),
-            stream: stream(of: request, route.body),
+            stream: route.body.isStreamed ? stream(of: request, maximum: route.body.maximum) : nil,
             credential: credential,
             verification: verification,
             requestID: context.logger[metadataKey: "request_id"].map { "\($0)" } ?? "",
@@ -205,9 +205,8 @@ struct Server: Sendable {
         }
     }
 
-    private func stream(of request: Request, _ kind: Route.Body) -> BodyStream? {
-        guard case .lines(let maximum) = kind else { return nil }
-        return BodyStream(
+    private func stream(of request: Request, maximum: Int) -> BodyStream {
+        BodyStream(
             body: request.body,
             length: request.headers[.contentLength].flatMap { Int($0) },
             maximum: maximum,
@@ -218,30 +217,9 @@ struct Server: Sendable {
     /// The whole body, within its size and its time: a client that sends a byte now and then is not waited for.
     private func body(of request: Request, _ kind: Route.Body) async throws -> [UInt8] {
         switch kind {
-        case .none, .lines: return []
-        case .json, .mergePatch, .raw: break
-        }
-        let maximum = kind.maximum
-        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > maximum {
-            throw Problem(.payloadTooLarge, "At most \(maximum) bytes.")
-        }
-        return try await withThrowingTaskGroup(of: [UInt8].self) { group in
-            group.addTask {
-                var bytes: [UInt8] = []
-                for try await chunk in request.body {
-                    guard bytes.count + chunk.readableBytes <= maximum else {
-                        throw Problem(.payloadTooLarge, "At most \(maximum) bytes.")
-                    }
-                    chunk.withUnsafeReadableBytes { bytes.append(contentsOf: $0) }
-                }
-                return bytes
-            }
-            group.addTask {
-                try await Task.sleep(for: bodyTimeout)
-                throw Problem(.requestTimeout, "It has to arrive within \(bodyTimeout.components.seconds) s.")
-            }
-            defer { group.cancelAll() }
-            return try await group.next() ?? []
+        case .none, .lines: []
+        case .json, .mergePatch, .raw:
+            try await stream(of: request, maximum: kind.maximum).reduce(into: []) { $0 += $1 }
         }
     }
 }

@@ -84,10 +84,10 @@ enum ImportStore {
 
     // MARK: Working it off
 
-    /// Keeps whoever else works on this import waiting, and has the store's own time with it.
+    /// Keeps whoever else works on this import waiting.
     static func lock(_ id: ImportID, tenant: TenantID) -> SQL {
         """
-        SELECT state, store_id
+        SELECT state
           FROM imports
          WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
            FOR UPDATE
@@ -96,11 +96,10 @@ enum ImportStore {
 
     static func store(of id: ImportID, tenant: TenantID) -> SQL {
         """
-        SELECT stores.tenant_id, stores.id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from,
-               escalation_email, version, stores.created_at, updated_at
+        SELECT \(unsafe: TenantStore.columns)
           FROM stores
-          JOIN imports ON imports.tenant_id = \(tenant.uuid) AND imports.store_id = stores.id
-         WHERE stores.tenant_id = \(tenant.uuid) AND imports.id = \(id.uuid)
+         WHERE tenant_id = \(tenant.uuid)
+           AND id = (SELECT store_id FROM imports WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid))
         """
     }
 

@@ -23,7 +23,8 @@ extension OrderMirrorStore {
                SET is_complete = \(state.isComplete), number = \(values.number), email = \(values.email),
                    email_normalized = \(normalized), customer_name = \(values.customerName),
                    customer_locale = \(values.customerLocale), customer_external_id = \(values.customer),
-                   currency = \(values.total?.currency), total = \(values.total?.amount), presentment_currency = \(values.presentmentTotal?.currency),
+                   currency = \(values.total?.currency), total = \(values.total?.amount),
+                   presentment_currency = \(values.presentmentTotal?.currency),
                    presentment_total = \(values.presentmentTotal?.amount),
                    financial_status = \(values.financial.rawValue), financial_status_raw = \(values.financialRaw),
                    fulfillment_status = \(values.fulfillment.rawValue),
@@ -61,32 +62,5 @@ extension OrderMirrorStore {
           DO UPDATE SET position = excluded.position, title = excluded.title, sku = excluded.sku,
                         quantity = excluded.quantity, unit_price = excluded.unit_price
         """
-    }
-
-    // MARK: Facts
-
-    /// Raises facts, each once, and enqueues a job for each that is new; none for what was told as history. A
-    /// transaction's last statement.
-    static func raise(_ facts: [Fact], of held: Held, isHistorical: Bool, event: InboundEventID?, now: Instant) -> SQL?
-    {
-        guard !facts.isEmpty else { return nil }
-        let ids = facts.map { _ in FactID.new().uuid }
-        return """
-            WITH raised AS (
-                INSERT INTO facts (tenant_id, id, store_id, order_id, kind, episode, happened_at, recorded_at, event_id)
-                     SELECT \(held.tenant.uuid), id, \(held.store.uuid), \(held.id.uuid), kind, episode, happened_at,
-                            \(now), \(event?.uuid)
-                       FROM unnest(\(ids), \(facts.map(\.key.kind.rawValue)), \(facts.map(\.key.episode)),
-                                   \(facts.map(\.happenedAt))) AS fact (id, kind, episode, happened_at)
-                ON CONFLICT (tenant_id, order_id, kind, episode) DO NOTHING
-                  RETURNING id
-            )
-            INSERT INTO jobs (tenant_id, id, store_id, kind, subject_id, run_at, created_at)
-                 SELECT \(held.tenant.uuid), job.id, \(held.store.uuid), 'run_workflows', raised.id, \(now), \(now)
-                   FROM raised
-                   JOIN unnest(\(ids), \(facts.map { _ in JobID.new().uuid })) AS job (fact_id, id)
-                     ON job.fact_id = raised.id
-                  WHERE NOT \(isHistorical)
-            """
     }
 }

@@ -6,7 +6,7 @@ import Time
 /// arrays: COPY would need a staging table, which is made and dropped again for each transaction, and the rows' way from
 /// there is the same.
 ///
-/// What is written is what `save` and `raise` write of a single one; a test puts the two side by side.
+/// What is written is what `save` writes of a single one; a test puts the two side by side.
 extension OrderMirrorStore {
     /// What applying made of one of them.
     struct Change: Sendable {
@@ -29,7 +29,8 @@ extension OrderMirrorStore {
                                 presentment_currency, presentment_total, financial_status, financial_status_raw,
                                 fulfillment_status, fulfillment_status_raw, lifecycle_status,
                                 lifecycle_status_raw, cancel_reason, return_status, return_status_raw,
-                                placed_at, historical, source_updated_at, source_hash, source_stamps, version, created_at, updated_at)
+                                placed_at, historical, source_updated_at, source_hash, source_stamps, version,
+                                created_at, updated_at)
                  SELECT \(tenant.uuid), id, \(store.uuid), external_id, is_complete, number, email, email_normalized,
                         customer_name, customer_locale, customer, currency, total, presentment_currency,
                         presentment_total, financial, financial_raw, fulfillment, fulfillment_raw, lifecycle, lifecycle_raw,
@@ -50,8 +51,8 @@ extension OrderMirrorStore {
                                \(changes.map { stamps($0.state.provenance) }), \(changes.map { $0.held.version + 1 }))
                         AS told (id, external_id, is_complete, number, email, email_normalized, customer_name,
                                  customer_locale, customer, currency, total, presentment_currency,
-                                 presentment_total, financial, financial_raw, fulfillment, fulfillment_raw, lifecycle, lifecycle_raw, cancel_reason,
-                                 returns, returns_raw, placed_at, historical, source_updated_at, source_hash,
+                                 presentment_total, financial, financial_raw, fulfillment, fulfillment_raw,
+                                 lifecycle, lifecycle_raw, cancel_reason, returns, returns_raw, placed_at, historical, source_updated_at, source_hash,
                                  source_stamps, version)
             ON CONFLICT (tenant_id, store_id, external_id)
               DO UPDATE SET is_complete = excluded.is_complete, number = excluded.number, email = excluded.email,
@@ -84,7 +85,13 @@ extension OrderMirrorStore {
             + (relined.isEmpty ? [] : [insertLines(of: relined, tenant, store)])
             + RefundStore.save(changes.map { ($0.held, $0.state) }, tenant: tenant, store: store, now: now)
             + save(shipmentsOf: changes.map { ($0.held, $0.state) }, tenant: tenant, store: store, now: now)
-            + raise(changes, tenant, store, now)
+            + raise(
+                changes.map { ($0.held.id, $0.facts, !$0.isHistorical) },
+                event: nil,
+                tenant: tenant,
+                store: store,
+                now: now
+            )
     }
 
     // MARK: Lines
@@ -110,41 +117,5 @@ extension OrderMirrorStore {
                                \(lines.map(\.line.unitPrice)))
                         AS line (order_id, external_id, position, title, sku, quantity, unit_price)
             """
-    }
-
-    // MARK: Facts
-
-    /// Raises facts, each once, and enqueues a job for each that is new; none for what was told as history.
-    private static func raise(
-        _ changes: [Change],
-        _ tenant: TenantID,
-        _ store: StoreID,
-        _ now: Instant
-    ) -> [SQL] {
-        let facts = changes.flatMap { change in
-            change.facts.map {
-                (id: FactID.new().uuid, order: change.held.id.uuid, fact: $0, starts: !change.isHistorical)
-            }
-        }
-        guard !facts.isEmpty else { return [] }
-        let starting = facts.filter(\.starts).map(\.id)
-        return [
-            """
-            WITH raised AS (
-                INSERT INTO facts (tenant_id, id, store_id, order_id, kind, episode, happened_at, recorded_at)
-                     SELECT \(tenant.uuid), id, \(store.uuid), order_id, kind, episode, happened_at, \(now)
-                       FROM unnest(\(facts.map(\.id)), \(facts.map(\.order)), \(facts.map(\.fact.key.kind.rawValue)),
-                                   \(facts.map(\.fact.key.episode)), \(facts.map(\.fact.happenedAt)))
-                            AS fact (id, order_id, kind, episode, happened_at)
-                ON CONFLICT (tenant_id, order_id, kind, episode) DO NOTHING
-                  RETURNING id
-            )
-            INSERT INTO jobs (tenant_id, id, store_id, kind, subject_id, run_at, created_at)
-                 SELECT \(tenant.uuid), job.id, \(store.uuid), 'run_workflows', raised.id, \(now), \(now)
-                   FROM raised
-                   JOIN unnest(\(starting), \(starting.map { _ in JobID.new().uuid })) AS job (fact_id, id)
-                     ON job.fact_id = raised.id
-            """
-        ]
     }
 }

@@ -56,9 +56,9 @@ extension OrderMirrorStore {
                         tracker_said_at, last_event_at, source_updated_at, source_hash, source_stamps, \(now), \(now)
                    FROM unnest(\(shipments.map(\.id.uuid)), \(shipments.map(\.order.uuid)),
                                \(shipments.map(\.externalID)), \(column(\.values.carrier)),
-                               \(column(\.values.trackingNumber)),
-                               \(column(\.values.trackingURL)), \(column(\.status.rawValue)),
-                               \(column(\.statusRaw)), \(column(\.statusAt)), \(column(\.isDelayed)),
+                               \(column(\.values.trackingNumber)), \(column(\.values.trackingURL)),
+                               \(column(\.status.rawValue)), \(column(\.statusRaw)), \(column(\.statusAt)),
+                               \(column(\.isDelayed)),
                                \(column(\.values.reported?.rawValue)), \(column(\.values.reportedRaw)),
                                \(column(\.shippedAt)), \(column(\.deliveredAt)), \(column(\.number?.key)),
                                \(column(\.tracker?.estimatedDelivery?.description)), \(column(\.tracker?.signedBy)),

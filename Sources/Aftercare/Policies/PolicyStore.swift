@@ -12,6 +12,17 @@ enum PolicyStore {
         """
     }
 
+    /// The policy that holds now, by the primary key.
+    static func current(of store: StoreID, tenant: TenantID) -> SQL {
+        """
+        SELECT version, document
+          FROM policies
+         WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
+         ORDER BY version DESC
+         LIMIT 1
+        """
+    }
+
     static func decode(_ row: Row) throws -> PolicyVersion {
         let document: JSONB = try row("document")
         return try PolicyVersion(

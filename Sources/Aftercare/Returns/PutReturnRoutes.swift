@@ -29,12 +29,8 @@ struct PutReturnRoutes {
         let body = try call.decode(PutReturn.init)
         let reply = try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
-            // Looked for first: a foreign key would look past row level security.
-            let stores = try await transaction.query(TenantStore.store(store, tenant: principal.tenant))
-            guard let shop = try stores[0].first.map(TenantStore.decode) else { throw Problem.notFound }
-            guard body.asOf <= shop.now(now) + PutOrder.reach else {
-                throw Problem.field("#/as_of", .outOfRange, "must not lie more than a day ahead of the store's time")
-            }
+            let shop = try await PutChecks.store(store, of: principal.tenant, in: transaction)
+            try PutChecks.time(body.asOf, in: shop, now: now)
             let held = try await ReturnStore.hold(
                 externalID,
                 tenant: principal.tenant,
@@ -69,11 +65,7 @@ struct PutReturnRoutes {
     }
 
     private func check(_ call: Call, _ body: PutReturn, against held: ReturnStore.Held) throws(Problem) {
-        // An `If-Match` is never fulfilled by what is not there, not even `*`.
-        if held.state == nil, call.headers[.ifMatch] != nil {
-            throw Problem(.versionMismatch, "There is no such return yet.")
-        }
-        try call.checkMatch(version: held.version)
+        try PutChecks.match(call, version: held.version, isThere: held.state != nil, "return")
         if held.order == nil, body.order == nil {
             throw Problem.field(
                 "#/order_external_id",

@@ -25,7 +25,7 @@ enum TenantStore {
         """
     }
 
-    private static let columns = """
+    static let columns = """
         tenant_id, id, name, platform, time_zone, currency, locale, mode, test_clock, mail_from, escalation_email,
         version, created_at, updated_at
         """

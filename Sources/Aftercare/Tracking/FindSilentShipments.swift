@@ -44,7 +44,7 @@ struct FindSilentShipments {
         let rows = try await environment.pool.transaction(
             settings,
             TenantStore.store(storeID, tenant: tenant),
-            SilentShipmentStore.policy(of: storeID, tenant: tenant)
+            PolicyStore.current(of: storeID, tenant: tenant)
         )
         guard let store = try rows[0].first.map(TenantStore.decode) else { return .done }
         let policy = try rows[1].first.map(PolicyStore.decode)?.policy ?? .initial

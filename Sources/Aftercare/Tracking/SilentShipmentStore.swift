@@ -65,15 +65,4 @@ enum SilentShipmentStore {
            AND status = \(shipment.status.rawValue) AND silent_since IS NULL
         """
     }
-
-    /// The policy that holds now, by the primary key.
-    static func policy(of store: StoreID, tenant: TenantID) -> SQL {
-        """
-        SELECT version, document
-          FROM policies
-         WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
-         ORDER BY version DESC
-         LIMIT 1
-        """
-    }
 }

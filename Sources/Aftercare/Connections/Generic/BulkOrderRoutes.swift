@@ -35,9 +35,7 @@ struct BulkOrderRoutes {
     private func put(_ told: [JSON], _ store: StoreID, _ call: Call) async throws -> Reply {
         let reply = try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
-            // Looked for first: a foreign key would look past row level security.
-            let stores = try await transaction.query(TenantStore.store(store, tenant: principal.tenant))
-            guard let shop = try stores[0].first.map(TenantStore.decode) else { throw Problem.notFound }
+            let shop = try await PutChecks.store(store, of: principal.tenant, in: transaction)
             let read = Self.read(told, noLaterThan: shop.now(now) + PutOrder.reach)
             var applied = try await PutOrders.apply(
                 read.compactMap { try? $0.get() },

@@ -37,12 +37,8 @@ struct PutOrderRoutes {
         let order = try call.decode(PutOrder.init)
         let reply = try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
-            // Looked for first: a foreign key would look past row level security.
-            let stores = try await transaction.query(TenantStore.store(store, tenant: principal.tenant))
-            guard let shop = try stores[0].first.map(TenantStore.decode) else { throw Problem.notFound }
-            guard order.asOf <= shop.now(now) + PutOrder.reach else {
-                throw Problem.field("#/as_of", .outOfRange, "must not lie more than a day ahead of the store's time")
-            }
+            let shop = try await PutChecks.store(store, of: principal.tenant, in: transaction)
+            try PutChecks.time(order.asOf, in: shop, now: now)
             let held = try await OrderMirrorStore.hold(
                 externalID,
                 tenant: principal.tenant,
@@ -50,19 +46,11 @@ struct PutOrderRoutes {
                 now: now,
                 in: transaction
             )
-            try check(call, against: held)
+            try PutChecks.match(call, version: held.version, isThere: held.state != nil, "order")
             return try await apply(order, to: held, of: externalID, now: now, in: transaction)
         }
         environment.wakeWorker()
         return reply
-    }
-
-    /// An `If-Match` is never fulfilled by what is not there, not even `*`.
-    private func check(_ call: Call, against held: OrderMirrorStore.Held) throws(Problem) {
-        if held.state == nil, call.headers[.ifMatch] != nil {
-            throw Problem(.versionMismatch, "There is no such order yet.")
-        }
-        try call.checkMatch(version: held.version)
     }
 
     private func apply(

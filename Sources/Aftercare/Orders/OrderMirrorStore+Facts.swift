@@ -1,0 +1,46 @@
+import FoundationEssentials
+import Postgres
+import Time
+
+/// Raising facts of one order, or of many: each once, with a job for each that is new and starts something.
+extension OrderMirrorStore {
+    /// None for what was told as history. A transaction's last statement.
+    static func raise(_ facts: [Fact], of held: Held, isHistorical: Bool, event: InboundEventID?, now: Instant) -> SQL?
+    {
+        raise([(held.id, facts, !isHistorical)], event: event, tenant: held.tenant, store: held.store, now: now).first
+    }
+
+    /// One statement, or none where there are no facts.
+    static func raise(
+        _ told: [(order: OrderID, facts: [Fact], starts: Bool)],
+        event: InboundEventID?,
+        tenant: TenantID,
+        store: StoreID,
+        now: Instant
+    ) -> [SQL] {
+        let facts = told.flatMap { told in
+            told.facts.map { (id: FactID.new().uuid, order: told.order.uuid, fact: $0, starts: told.starts) }
+        }
+        guard !facts.isEmpty else { return [] }
+        let starting = facts.filter(\.starts).map(\.id)
+        return [
+            """
+            WITH raised AS (
+                INSERT INTO facts (tenant_id, id, store_id, order_id, kind, episode, happened_at, recorded_at, event_id)
+                     SELECT \(tenant.uuid), id, \(store.uuid), order_id, kind, episode, happened_at, \(now),
+                            \(event?.uuid)
+                       FROM unnest(\(facts.map(\.id)), \(facts.map(\.order)), \(facts.map(\.fact.key.kind.rawValue)),
+                                   \(facts.map(\.fact.key.episode)), \(facts.map(\.fact.happenedAt)))
+                            AS fact (id, order_id, kind, episode, happened_at)
+                ON CONFLICT (tenant_id, order_id, kind, episode) DO NOTHING
+                  RETURNING id
+            )
+            INSERT INTO jobs (tenant_id, id, store_id, kind, subject_id, run_at, created_at)
+                 SELECT \(tenant.uuid), job.id, \(store.uuid), 'run_workflows', raised.id, \(now), \(now)
+                   FROM raised
+                   JOIN unnest(\(starting), \(starting.map { _ in JobID.new().uuid })) AS job (fact_id, id)
+                     ON job.fact_id = raised.id
+            """
+        ]
+    }
+}
