@@ -85,7 +85,9 @@ import Time
             empty == [
                 "facts": ["event_id"],
                 // What no shop can tell by a PUT.
-                "orders": ["redacted_at", "listed_refunds", "refunds_listed_at", "refunds_listed_hash"],
+                "orders": [
+                    "redacted_at", "listed_refunds", "refunds_listed_at", "refunds_listed_hash", "verified_at",
+                ],
                 "refunds": ["stated_amount", "stated_currency", "reason"],
                 "shipments": ["estimated_delivery", "signed_by", "tracker_said_at", "silent_since"],
                 "tracking_events": ["tracking_key", "local_time", "place"],
