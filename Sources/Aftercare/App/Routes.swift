@@ -14,6 +14,7 @@ enum Routes {
             Receive(environment: environment).routes,
             InboundEventRoutes(environment: environment).routes,
             OrderRoutes(environment: environment).routes,
+            OrderStateRoutes(environment: environment).routes,
             PutOrderRoutes(environment: environment).routes,
             ReturnRoutes(environment: environment).routes,
             PutReturnRoutes(environment: environment).routes,

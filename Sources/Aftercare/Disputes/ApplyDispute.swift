@@ -41,6 +41,7 @@ struct ApplyDispute {
     ) async throws -> Outcome {
         let dispute = Dispute.applying(change.statement, to: held.dispute, receivedAt: receivedAt)
         var last: [SQL] = []
+        var follow = FollowTracking()
         var orderID: OrderID?
         // A dispute stays with the order that was named first.
         if let name = held.order ?? change.order {
@@ -58,8 +59,11 @@ struct ApplyDispute {
             for statement in OrderMirrorStore.save(state, over: order, now: now) { transaction.add(statement) }
             let raise = OrderMirrorStore.raise(facts, of: order, isHistorical: isHistorical, event: event, now: now)
             if let raise { last.append(raise) }
+            if !isHistorical { follow.add(state, over: order, by: event.map { "\($0)" }, now: now) }
         }
         if let save = DisputeStore.save(dispute, of: orderID, over: held, now: now) { transaction.add(save) }
+        for statement in follow.statements { transaction.add(statement) }
+        last += follow.last
         // One ticket for a dispute, however often it is told; a comment for each thing that is new about it.
         if dispute.isOpen, dispute != held.dispute {
             let escalation = Escalation(dispute, held.id, change.externalID, in: store.zone, now: store.now(now))

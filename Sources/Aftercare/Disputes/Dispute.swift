@@ -33,7 +33,7 @@ enum DisputeStatus: String, CaseIterable, Sendable {
 
 /// What a source said of a dispute at one time: all of it.
 struct DisputeStatement: Hashable, Sendable {
-    let stamp: Stamp
+    var stamp: Stamp
     var type = DisputeType.unknown
     var typeRaw: String?
     var status = DisputeStatus.unknown

@@ -6,6 +6,8 @@ import Time
 /// ended, has the earliest evidence there ever was. So any order of arrival ends the same.
 extension Dispute {
     static func applying(_ statement: DisputeStatement, to known: Dispute?, receivedAt: Instant) -> Dispute {
+        var statement = statement
+        statement.stamp = statement.stamp.received(at: receivedAt)
         var dispute = known ?? Dispute(word: statement)
         if dispute.word.precedes(statement) { dispute.word = statement }
         let saidAt = statement.stamp.at ?? receivedAt
@@ -26,8 +28,9 @@ extension Dispute {
 }
 
 extension OrderState {
-    /// The facts that are new by a dispute of the order.
+    /// Takes note of one of its disputes, and gives the facts that are new by it.
     mutating func note(_ dispute: Dispute, _ externalID: String) -> [Fact] {
+        disputes[externalID] = dispute
         var raised: [Fact] = []
         for fact in dispute.facts {
             let key = Fact.Key(kind: fact.kind, episode: externalID)

@@ -7,7 +7,7 @@ enum DisputeStore {
     private static let columns = """
         id, store_id, external_id, order_id, type, type_raw, status, status_raw, currency, amount, reason,
         network_reason_code, initiated_at, evidence_due_by, evidence_sent_at, finalized_at, opened_at, closed_at,
-        source_updated_at, source_hash, version, created_at, updated_at
+        source_updated_at, source_hash, source_received_at, version, created_at, updated_at
         """
 
     static func dispute(_ id: DisputeID, tenant: TenantID) -> SQL {
@@ -62,6 +62,27 @@ enum DisputeStore {
              LIMIT \(page.rowLimit)
             """
         }
+    }
+
+    /// Those of one order, by `disputes_by_order`; for whoever applies something to the order.
+    static func disputes(ofOrder externalID: String, tenant: TenantID, store: StoreID) -> SQL {
+        """
+        SELECT \(unsafe: columns)
+          FROM disputes
+         WHERE tenant_id = \(tenant.uuid)
+           AND order_id = (SELECT id FROM orders
+                            WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
+                              AND external_id = \(externalID))
+        """
+    }
+
+    /// The same of many orders.
+    static func disputes(ofOrders ids: [UUID], tenant: TenantID) -> SQL {
+        """
+        SELECT \(unsafe: columns)
+          FROM disputes
+         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(ids))
+        """
     }
 
     // MARK: Applying changes
@@ -145,7 +166,8 @@ enum DisputeStore {
                    evidence_due_by = \(word.evidenceDueBy), evidence_sent_at = \(word.evidenceSentAt),
                    finalized_at = \(word.finalizedAt), opened_at = \(dispute.openedAt),
                    closed_at = \(dispute.closedAt), source_updated_at = \(word.stamp.at),
-                   source_hash = \(Bytea(word.stamp.hash)), version = \(held.version + 1), updated_at = \(now)
+                   source_hash = \(Bytea(word.stamp.hash)), source_received_at = \(word.stamp.receivedAt),
+                   version = \(held.version + 1), updated_at = \(now)
              WHERE tenant_id = \(held.tenant.uuid) AND id = \(held.id.uuid)
             """
     }
@@ -162,7 +184,7 @@ enum DisputeStore {
         var money: Money?
         if let amount, let currency { money = Money(amount: amount, currency: currency) }
         let word = try DisputeStatement(
-            stamp: Stamp(at: row("source_updated_at"), hash: hash.bytes),
+            stamp: Stamp(at: row("source_updated_at"), hash: hash.bytes, receivedAt: row("source_received_at")),
             type: type,
             typeRaw: row("type_raw"),
             status: status,

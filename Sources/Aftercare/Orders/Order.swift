@@ -116,8 +116,9 @@ struct OrderState: Hashable, Sendable {
     var refundList: RefundList?
     /// Also those of which it is not known yet which refund they belong to.
     var refundTransactions: [String: RefundTransaction] = [:]
-    /// How far each of its returns is. They are mirrored beside it (`Returns/`), because some bodies name no order.
-    var returns: [String: ReturnState] = [:]
+    /// They are mirrored beside it (`Returns/`, `Disputes/`), because some bodies name no order.
+    var returns: [String: OrderReturn] = [:]
+    var disputes: [String: Dispute] = [:]
     /// What was raised already.
     var facts: Set<Fact.Key> = []
 }

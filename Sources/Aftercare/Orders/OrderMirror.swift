@@ -43,7 +43,7 @@ enum OrderMirror {
             apply(statement, to: &outcome, receivedAt)
         case .shipment(let statement):
             var shipment = outcome.state.shipments[statement.externalID] ?? Shipment()
-            shipment.apply(statement)
+            shipment.apply(statement, receivedAt)
             put(shipment, statement.externalID, into: &outcome)
         case .tracking(let event, let id):
             var shipment = outcome.state.shipments[id] ?? Shipment()
@@ -60,7 +60,7 @@ enum OrderMirror {
             outcome.state.apply(statement, receivedAt: receivedAt)
             raiseFacts(ofRefund: statement.externalID, in: &outcome)
         case .refundList(let list):
-            outcome.state.apply(list)
+            outcome.state.apply(list, receivedAt: receivedAt)
         case .refundTransaction(let statement):
             guard let refund = outcome.state.apply(statement, receivedAt: receivedAt) else { break }
             raiseFacts(ofRefund: refund, in: &outcome)
@@ -71,7 +71,8 @@ enum OrderMirror {
     }
 
     private static func apply(_ statement: OrderStatement, to outcome: inout Outcome, _ receivedAt: Instant) {
-        for field in outcome.state.provenance.admit(statement.told, by: statement.stamp) {
+        let stamp = statement.stamp.received(at: receivedAt)
+        for field in outcome.state.provenance.admit(statement.told, by: stamp) {
             outcome.state.values.copy(field, from: statement.values)
         }
         outcome.state.isComplete = outcome.state.isComplete || statement.isComplete
@@ -110,9 +111,9 @@ enum OrderMirror {
 }
 
 extension Shipment {
-    fileprivate mutating func apply(_ statement: ShipmentStatement) {
+    fileprivate mutating func apply(_ statement: ShipmentStatement, _ receivedAt: Instant) {
         let formerNumber = number
-        for field in provenance.admit(statement.told, by: statement.stamp) {
+        for field in provenance.admit(statement.told, by: statement.stamp.received(at: receivedAt)) {
             values.copy(field, from: statement.values)
         }
         // What was said of another parcel.

@@ -56,22 +56,28 @@ extension OrderMirrorStore {
     ) async throws {
         guard !indices.isEmpty else { return }
         let ids = indices.map { held[$0].id.uuid }
-        let rows = try await transaction.query(
+        let rows = try await transaction.query(parts(ofOrders: ids, tenant: tenant))
+        let parts = try Parts(ids, rows)
+        for (place, index) in indices.enumerated() { held[index] = parts.completed(held[index], place) }
+    }
+
+    /// All that belongs to some orders, in the statements that `complete` takes the answers of.
+    static func parts(ofOrders ids: [UUID], tenant: TenantID) -> [SQL] {
+        [
             lines(ofOrders: ids, tenant: tenant),
             reports(ofOrders: ids, tenant: tenant),
             shipments(ofOrders: ids, tenant: tenant),
             facts(ofOrders: ids, tenant: tenant),
             RefundStore.refunds(ofOrders: ids, tenant: tenant),
             RefundStore.transactions(ofOrders: ids, tenant: tenant),
-            ReturnStore.states(ofOrders: ids, tenant: tenant)
-        )
-        var parts = Parts(ids)
-        try parts.readLines(rows[0])
-        try parts.readShipments(rows[2], reports: rows[1])
-        try parts.readFacts(rows[3])
-        try parts.readRefunds(rows[4], transactions: rows[5])
-        try parts.readReturns(rows[6])
-        for (place, index) in indices.enumerated() { held[index] = parts.completed(held[index], place) }
+            ReturnStore.known(ofOrders: ids, tenant: tenant),
+            DisputeStore.disputes(ofOrders: ids, tenant: tenant),
+        ]
+    }
+
+    /// One order with its parts.
+    static func complete(_ order: Held, _ rows: [Rows]) throws -> Held {
+        try Parts([order.id.uuid], rows).completed(order, 0)
     }
 
     // MARK: By the primary key and unique keys that begin with the order
@@ -99,7 +105,7 @@ extension OrderMirrorStore {
     private static func reports(ofOrders ids: [UUID], tenant: TenantID) -> SQL {
         """
         SELECT order_id, id, external_id, reported_status, reported_status_raw, source_updated_at, source_hash,
-               source_stamps
+               source_stamps, source_received_at
           FROM shipments
          WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(ids))
         """
@@ -121,11 +127,18 @@ private struct Parts {
     private var shipmentIDs: [[String: ShipmentID]]
     private var refundIDs: [[String: RefundID]]
 
-    init(_ orders: [UUID]) {
+    /// - Parameter rows: what the statements of `OrderMirrorStore.parts(ofOrders:tenant:)` answered.
+    init(_ orders: [UUID], _ rows: [Rows]) throws {
         for (place, id) in orders.enumerated() { places[id] = place }
         states = orders.map { _ in OrderState() }
         shipmentIDs = orders.map { _ in [:] }
         refundIDs = orders.map { _ in [:] }
+        try readLines(rows[0])
+        try readShipments(rows[2], reports: rows[1])
+        try readFacts(rows[3])
+        try readRefunds(rows[4], transactions: rows[5])
+        try readReturns(rows[6])
+        try readDisputes(rows[7])
     }
 
     private func place(_ row: Row) throws -> Int {
@@ -133,13 +146,13 @@ private struct Parts {
         return place
     }
 
-    mutating func readLines(_ rows: Rows) throws {
+    private mutating func readLines(_ rows: Rows) throws {
         for index in 0..<rows.count {
             states[try place(rows[index])].values.lines.append(try OrderStore.decodeLine(rows[index]))
         }
     }
 
-    mutating func readShipments(_ rows: Rows, reports: Rows) throws {
+    private mutating func readShipments(_ rows: Rows, reports: Rows) throws {
         var owners: [UUID: Int] = [:]
         for index in 0..<reports.count { owners[try reports[index]("id")] = try place(reports[index]) }
         for (id, shipment, externalID) in try OrderStore.decodeShipments(rows) {
@@ -153,7 +166,7 @@ private struct Parts {
         }
     }
 
-    mutating func readFacts(_ rows: Rows) throws {
+    private mutating func readFacts(_ rows: Rows) throws {
         for index in 0..<rows.count {
             let (kind, episode) = try rows[index].decode((String, String).self)
             guard let kind = Fact.Kind(rawValue: kind) else { throw UnreadableRow(table: "facts") }
@@ -161,7 +174,7 @@ private struct Parts {
         }
     }
 
-    mutating func readRefunds(_ rows: Rows, transactions: Rows) throws {
+    private mutating func readRefunds(_ rows: Rows, transactions: Rows) throws {
         for index in 0..<rows.count {
             let (owner, refund) = (try place(rows[index]), try RefundStore.decodeRefund(rows[index]))
             states[owner].refunds[refund.externalID] = refund.refund
@@ -173,10 +186,17 @@ private struct Parts {
         }
     }
 
-    mutating func readReturns(_ rows: Rows) throws {
+    private mutating func readReturns(_ rows: Rows) throws {
         for index in 0..<rows.count {
-            let known = try ReturnStore.decodeState(rows[index])
-            states[try place(rows[index])].returns[known.externalID] = known.state
+            let known = try ReturnStore.decodeKnown(rows[index])
+            states[try place(rows[index])].returns[known.externalID] = known.return
+        }
+    }
+
+    private mutating func readDisputes(_ rows: Rows) throws {
+        for index in 0..<rows.count {
+            let known = try DisputeStore.decode(rows[index])
+            states[try place(rows[index])].disputes[known.externalID] = known.dispute
         }
     }
 
@@ -189,6 +209,7 @@ private struct Parts {
         state.refunds = states[place].refunds
         state.refundTransactions = states[place].refundTransactions
         state.returns = states[place].returns
+        state.disputes = states[place].disputes
         return OrderMirrorStore.Held(
             id: held.id,
             tenant: held.tenant,

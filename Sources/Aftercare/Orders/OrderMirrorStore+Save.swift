@@ -37,6 +37,7 @@ extension OrderMirrorStore {
                    refunds_listed_hash = \(state.refundList.map { Bytea($0.stamp.hash) }),
                    historical = \(state.isHistorical), source_updated_at = \(state.provenance.newest?.at),
                    source_hash = \(state.provenance.newest.map { Bytea($0.hash) }),
+                   source_received_at = \(state.provenance.newest?.receivedAt),
                    source_stamps = \(stamps(state.provenance)), version = \(held.version + 1), updated_at = \(now)
              WHERE tenant_id = \(held.tenant.uuid) AND id = \(held.id.uuid)
             """

@@ -29,13 +29,13 @@ extension OrderMirrorStore {
                                 presentment_currency, presentment_total, financial_status, financial_status_raw,
                                 fulfillment_status, fulfillment_status_raw, lifecycle_status,
                                 lifecycle_status_raw, cancel_reason, return_status, return_status_raw,
-                                placed_at, historical, source_updated_at, source_hash, source_stamps, version,
-                                created_at, updated_at)
+                                placed_at, historical, source_updated_at, source_hash, source_received_at,
+                                source_stamps, version, created_at, updated_at)
                  SELECT \(tenant.uuid), id, \(store.uuid), external_id, is_complete, number, email, email_normalized,
                         customer_name, customer_locale, customer, currency, total, presentment_currency,
                         presentment_total, financial, financial_raw, fulfillment, fulfillment_raw, lifecycle, lifecycle_raw,
                         cancel_reason, returns, returns_raw, placed_at, historical, source_updated_at, source_hash,
-                        source_stamps, version, \(now), \(now)
+                        source_received_at, source_stamps, version, \(now), \(now)
                    FROM unnest(\(changes.map(\.held.id.uuid)), \(changes.map(\.externalID)),
                                \(changes.map(\.state.isComplete)), \(column(\.number)), \(column(\.email)),
                                \(column { $0.email.map { MailAddress.normalized($0) } }), \(column(\.customerName)),
@@ -47,13 +47,13 @@ extension OrderMirrorStore {
                                \(column(\.lifecycle.rawValue)), \(column(\.lifecycleRaw)), \(column(\.cancelReason)),
                                \(column(\.returns.rawValue)), \(column(\.returnsRaw)), \(column(\.placedAt)),
                                \(changes.map(\.state.isHistorical)), \(newest.map { $0?.at }),
-                               \(newest.map { $0.map { Bytea($0.hash) } }),
+                               \(newest.map { $0.map { Bytea($0.hash) } }), \(newest.map { $0?.receivedAt }),
                                \(changes.map { stamps($0.state.provenance) }), \(changes.map { $0.held.version + 1 }))
                         AS told (id, external_id, is_complete, number, email, email_normalized, customer_name,
                                  customer_locale, customer, currency, total, presentment_currency,
                                  presentment_total, financial, financial_raw, fulfillment, fulfillment_raw,
                                  lifecycle, lifecycle_raw, cancel_reason, returns, returns_raw, placed_at, historical, source_updated_at, source_hash,
-                                 source_stamps, version)
+                                 source_received_at, source_stamps, version)
             ON CONFLICT (tenant_id, store_id, external_id)
               DO UPDATE SET is_complete = excluded.is_complete, number = excluded.number, email = excluded.email,
                             email_normalized = excluded.email_normalized, customer_name = excluded.customer_name,
@@ -70,7 +70,8 @@ extension OrderMirrorStore {
                             cancel_reason = excluded.cancel_reason, return_status = excluded.return_status,
                             return_status_raw = excluded.return_status_raw, placed_at = excluded.placed_at,
                             historical = excluded.historical, source_updated_at = excluded.source_updated_at,
-                            source_hash = excluded.source_hash, source_stamps = excluded.source_stamps,
+                            source_hash = excluded.source_hash, source_received_at = excluded.source_received_at,
+                            source_stamps = excluded.source_stamps,
                             version = excluded.version, updated_at = excluded.updated_at
                       -- Those that are locked. One that somebody else made meanwhile has another id.
                       WHERE orders.id = excluded.id

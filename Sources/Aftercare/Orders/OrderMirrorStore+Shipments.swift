@@ -49,11 +49,12 @@ extension OrderMirrorStore {
                                    tracking_url, status, status_raw, status_at, is_delayed, reported_status,
                                    reported_status_raw, shipped_at, delivered_at, tracking_key, estimated_delivery,
                                    signed_by, tracker_said_at, last_event_at, source_updated_at, source_hash,
-                                   source_stamps, created_at, updated_at)
+                                   source_received_at, source_stamps, created_at, updated_at)
                  SELECT \(tenant.uuid), id, \(store.uuid), order_id, external_id, carrier, tracking_number,
                         tracking_url, status, status_raw, status_at, is_delayed, reported_status,
                         reported_status_raw, shipped_at, delivered_at, tracking_key, estimated_delivery, signed_by,
-                        tracker_said_at, last_event_at, source_updated_at, source_hash, source_stamps, \(now), \(now)
+                        tracker_said_at, last_event_at, source_updated_at, source_hash, source_received_at,
+                        source_stamps, \(now), \(now)
                    FROM unnest(\(shipments.map(\.id.uuid)), \(shipments.map(\.order.uuid)),
                                \(shipments.map(\.externalID)), \(column(\.values.carrier)),
                                \(column(\.values.trackingNumber)), \(column(\.values.trackingURL)),
@@ -65,11 +66,12 @@ extension OrderMirrorStore {
                                \(column(\.tracker?.saidAt)), \(column(\.lastEventAt)),
                                \(column(\.provenance.newest?.at)),
                                \(column { $0.provenance.newest.map { Bytea($0.hash) } }),
+                               \(column(\.provenance.newest?.receivedAt)),
                                \(column { stamps($0.provenance) }))
                         AS shipment (id, order_id, external_id, carrier, tracking_number, tracking_url, status,
                                      status_raw, status_at, is_delayed, reported_status, reported_status_raw, shipped_at,
                                      delivered_at, tracking_key, estimated_delivery, signed_by, tracker_said_at,
-                                     last_event_at, source_updated_at, source_hash, source_stamps)
+                                     last_event_at, source_updated_at, source_hash, source_received_at, source_stamps)
             ON CONFLICT (tenant_id, order_id, external_id)
               DO UPDATE SET carrier = excluded.carrier, tracking_number = excluded.tracking_number,
                             tracking_url = excluded.tracking_url, status = excluded.status,
@@ -83,8 +85,8 @@ extension OrderMirrorStore {
                             silent_since = CASE WHEN shipments.last_event_at IS NOT DISTINCT FROM excluded.last_event_at
                                                 THEN shipments.silent_since END,
                             source_updated_at = excluded.source_updated_at,
-                            source_hash = excluded.source_hash, source_stamps = excluded.source_stamps,
-                            updated_at = excluded.updated_at
+                            source_hash = excluded.source_hash, source_received_at = excluded.source_received_at,
+                            source_stamps = excluded.source_stamps, updated_at = excluded.updated_at
             """
     }
 

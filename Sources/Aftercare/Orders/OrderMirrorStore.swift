@@ -38,7 +38,8 @@ enum OrderMirrorStore {
             facts(externalID, tenant: tenant, store: store),
             RefundStore.refunds(ofOrder: externalID, tenant: tenant, store: store),
             RefundStore.transactions(ofOrder: externalID, tenant: tenant, store: store),
-            ReturnStore.states(ofOrder: externalID, tenant: tenant, store: store)
+            ReturnStore.known(ofOrder: externalID, tenant: tenant, store: store),
+            DisputeStore.disputes(ofOrder: externalID, tenant: tenant, store: store)
         )
         guard let row = rows[0].first else { throw UnreadableRow(table: "orders") }
         var order = try OrderStore.decode(row)
@@ -59,9 +60,10 @@ enum OrderMirrorStore {
         for transaction in try rows[6].map(RefundStore.decodeTransaction) {
             order.state.refundTransactions[transaction.word.externalID] = transaction
         }
-        for known in try rows[7].map(ReturnStore.decodeState) {
-            order.state.returns[known.externalID] = known.state
+        for known in try rows[7].map(ReturnStore.decodeKnown) {
+            order.state.returns[known.externalID] = known.return
         }
+        for known in try rows[8].map(DisputeStore.decode) { order.state.disputes[known.externalID] = known.dispute }
         return Held(
             id: order.id,
             tenant: tenant,
@@ -85,13 +87,13 @@ enum OrderMirrorStore {
 
     /// What the mirror keeps of an order beside what it shows.
     static let marks = """
-        source_hash, source_stamps, listed_refunds, refunds_listed_at, refunds_listed_hash,
+        source_hash, source_stamps, source_received_at, listed_refunds, refunds_listed_at, refunds_listed_hash,
         redacted_at IS NOT NULL AS is_redacted
         """
 
     static func readMarks(_ row: Row, into state: inout OrderState) throws {
-        state.provenance = try provenance(row)
-        state.refundList = try refundList(row)
+        state.provenance = try provenance(row, receivedAt: row("source_received_at"))
+        state.refundList = try refundList(row, state.provenance.newest)
         state.isRedacted = try row("is_redacted")
     }
 
@@ -106,7 +108,8 @@ enum OrderMirrorStore {
 
     private static func reports(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
         """
-        SELECT external_id, reported_status, reported_status_raw, source_updated_at, source_hash, source_stamps
+        SELECT external_id, reported_status, reported_status_raw, source_updated_at, source_hash, source_stamps,
+               source_received_at
           FROM shipments
          WHERE tenant_id = \(tenant.uuid)
            AND order_id = (SELECT id FROM orders
@@ -135,18 +138,20 @@ enum OrderMirrorStore {
         }
         shipments[externalID]?.values.reported = reported
         shipments[externalID]?.values.reportedRaw = raw
-        shipments[externalID]?.provenance = try provenance(row)
+        shipments[externalID]?.provenance = try provenance(row, receivedAt: row("source_received_at"))
     }
 
-    private static func refundList(_ row: Row) throws -> RefundList? {
+    /// - Parameter newest: what tells the list tells the order as well, so that it was received with it.
+    private static func refundList(_ row: Row, _ newest: Stamp?) throws -> RefundList? {
         let (refunds, hash): ([String]?, Bytea?) = try (row("listed_refunds"), row("refunds_listed_hash"))
         guard let refunds, let hash else { return nil }
-        return try RefundList(stamp: Stamp(at: row("refunds_listed_at"), hash: hash.bytes), refunds: Set(refunds))
+        let stamp = try Stamp(at: row("refunds_listed_at"), hash: hash.bytes)
+        return RefundList(stamp: stamp == newest ? newest ?? stamp : stamp, refunds: Set(refunds))
     }
 
     // MARK: Provenance
 
-    static func provenance<Field>(_ row: Row) throws -> Provenance<Field>
+    static func provenance<Field>(_ row: Row, receivedAt: Instant? = nil) throws -> Provenance<Field>
     where Field: RawRepresentable<String> {
         let (at, hash, stamps): (Instant?, Bytea?, JSONB) =
             try (row("source_updated_at"), row("source_hash"), row("source_stamps"))
@@ -156,12 +161,16 @@ enum OrderMirrorStore {
             guard let field = Field(rawValue: member.name) else { continue }
             others[field] = .some(stamp(member.value))
         }
-        return Provenance(newest: hash.map { Stamp(at: at, hash: $0.bytes) }, others: others)
+        return Provenance(
+            newest: hash.map { Stamp(at: at, hash: $0.bytes, receivedAt: receivedAt) },
+            others: others
+        )
     }
 
     private static func stamp(_ json: JSON) -> Stamp? {
         guard let hash = json["hash"]?.stringValue.flatMap({ Base64URL.decode($0.utf8) }) else { return nil }
-        return Stamp(at: json["at"]?.int64Value.map { Instant(microseconds: $0) }, hash: hash)
+        func instant(_ name: String) -> Instant? { json[name]?.int64Value.map { Instant(microseconds: $0) } }
+        return Stamp(at: instant("at"), hash: hash, receivedAt: instant("received_at"))
     }
 
     static func stamps<Field>(_ provenance: Provenance<Field>) -> JSONB where Field: RawRepresentable<String> {
@@ -171,10 +180,14 @@ enum OrderMirrorStore {
                 object[field.rawValue] = .null
                 continue
             }
-            object[field.rawValue] = [
+            var told: JSONObject = [
                 "at": stamp.at.map { .number(JSONNumber($0.microseconds)) } ?? .null,
                 "hash": .string(Base64URL.encode(stamp.hash)),
             ]
+            if let receivedAt = stamp.receivedAt {
+                told["received_at"] = .number(JSONNumber(receivedAt.microseconds))
+            }
+            object[field.rawValue] = .object(told)
         }
         return JSONB(JSON.object(object).serializedBytes)
     }

@@ -2,11 +2,19 @@ import Time
 
 /// How one statement of a source is told from another, and which of two is the newer: the source's own time, then the
 /// hash of what it said. Never the time of arrival: retries come hours late, and in any order.
-struct Stamp: Hashable, Comparable, Sendable {
+struct Stamp: Comparable, Sendable {
     /// Nil, and older than all others, where the source gave no time: such a statement only fills gaps.
     let at: Instant?
     /// SHA-256 of what was understood.
     let hash: [UInt8]
+    /// When it reached us, if that is known. It tells no two statements apart, and none is newer by it: the same one
+    /// that comes again is nothing new.
+    var receivedAt: Instant?
+
+    /// The same statement, as it was received then; the first time counts.
+    func received(at instant: Instant) -> Stamp {
+        Stamp(at: at, hash: hash, receivedAt: receivedAt ?? instant)
+    }
 
     static func < (a: Stamp, b: Stamp) -> Bool {
         switch (a.at, b.at) {
@@ -15,6 +23,15 @@ struct Stamp: Hashable, Comparable, Sendable {
         case (let x?, let y?) where x != y: x < y
         default: a.hash.lexicographicallyPrecedes(b.hash)
         }
+    }
+}
+
+extension Stamp: Hashable {
+    static func == (a: Stamp, b: Stamp) -> Bool { a.at == b.at && a.hash == b.hash }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(at)
+        hasher.combine(hash)
     }
 }
 
@@ -46,7 +63,7 @@ struct Provenance<Field: Hashable & CaseIterable & Sendable>: Hashable, Sendable
             if isNews { admitted.append(field) }
             stamps[field] = .some(isNews ? stamp : current)
         }
-        let latest = newest.map { max($0, stamp) } ?? stamp
+        let latest = newest.map { $0 < stamp ? stamp : $0 } ?? stamp
         newest = latest
         others = stamps.filter { $0.value != latest }
         return admitted

@@ -61,7 +61,7 @@ struct RefundList: Hashable, Sendable {
 /// What was said of one payment transaction that pays money back.
 struct RefundTransactionStatement: Hashable, Sendable {
     let externalID: String
-    let stamp: Stamp
+    var stamp: Stamp
     var status: RefundTransactionStatus
     var statusRaw: String?
     var gateway: String?

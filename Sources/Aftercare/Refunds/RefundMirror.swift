@@ -12,10 +12,11 @@ extension OrderState {
     mutating func apply(_ statement: RefundStatement, receivedAt: Instant) {
         let id = statement.externalID
         let recordedAt = statement.recordedAt ?? receivedAt
-        var refund = refunds[id] ?? Refund(recordedAt: recordedAt, newest: statement.stamp)
+        let stamp = statement.stamp.received(at: receivedAt)
+        var refund = refunds[id] ?? Refund(recordedAt: recordedAt, newest: stamp)
         refund.recordedAt = min(refund.recordedAt, recordedAt)
-        if let terms = statement.terms, refund.terms == nil || refund.newest < statement.stamp { refund.terms = terms }
-        refund.newest = max(refund.newest, statement.stamp)
+        if let terms = statement.terms, refund.terms == nil || refund.newest < stamp { refund.terms = terms }
+        if refund.newest < stamp { refund.newest = stamp }
         refunds[id] = refund
         for transaction in statement.transactions {
             note(transaction, receivedAt)
@@ -27,9 +28,9 @@ extension OrderState {
         settleRefund(id)
     }
 
-    mutating func apply(_ list: RefundList) {
-        if let known = refundList, list.stamp < known.stamp { return }
-        refundList = list
+    mutating func apply(_ list: RefundList, receivedAt: Instant) {
+        if let known = refundList, list.stamp <= known.stamp { return }
+        refundList = RefundList(stamp: list.stamp.received(at: receivedAt), refunds: list.refunds)
         for id in refunds.keys { settleRefund(id) }
     }
 
@@ -46,6 +47,8 @@ extension OrderState {
     }
 
     private mutating func note(_ statement: RefundTransactionStatement, _ receivedAt: Instant) {
+        var statement = statement
+        statement.stamp = statement.stamp.received(at: receivedAt)
         var transaction = refundTransactions[statement.externalID] ?? RefundTransaction(word: statement)
         if transaction.word.precedes(statement) { transaction.word = statement }
         let happenedAt = statement.processedAt ?? statement.startedAt ?? statement.stamp.at ?? receivedAt

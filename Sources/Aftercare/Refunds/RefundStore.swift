@@ -7,7 +7,7 @@ enum RefundStore {
     static let refundColumns = """
         refund.id, refund.external_id, refund.state, refund.currency, refund.amount, refund.moved_amount,
         refund.has_terms, refund.stated_currency, refund.stated_amount, refund.reason, refund.recorded_at,
-        refund.moved_at, refund.source_updated_at, refund.source_hash
+        refund.moved_at, refund.source_updated_at, refund.source_hash, refund.source_received_at
         """
 
     static let paymentColumns = """
@@ -15,7 +15,8 @@ enum RefundStore {
         payment.status_raw, payment.gateway, payment.parent_external_id, payment.currency AS payment_currency,
         payment.amount AS payment_amount, payment.shop_currency, payment.shop_amount, payment.started_at,
         payment.processed_at, payment.succeeded_at, payment.failed_at,
-        payment.source_updated_at AS payment_updated_at, payment.source_hash AS payment_hash
+        payment.source_updated_at AS payment_updated_at, payment.source_hash AS payment_hash,
+        payment.source_received_at AS payment_received_at
         """
 
     /// Every refund of an order with its transactions, a row for each transaction and one for a refund without.
@@ -95,7 +96,7 @@ enum RefundStore {
         let terms = try RefundTerms(amount: money(row("stated_amount"), row("stated_currency")), reason: row("reason"))
         let refund = try Refund(
             recordedAt: row("recorded_at"),
-            newest: Stamp(at: row("source_updated_at"), hash: hash.bytes),
+            newest: Stamp(at: row("source_updated_at"), hash: hash.bytes, receivedAt: row("source_received_at")),
             terms: hasTerms ? terms : nil,
             state: state,
             amount: money(row("amount"), currency),
@@ -112,7 +113,7 @@ enum RefundStore {
         }
         let word = try RefundTransactionStatement(
             externalID: row("payment_external_id"),
-            stamp: Stamp(at: row("payment_updated_at"), hash: hash.bytes),
+            stamp: Stamp(at: row("payment_updated_at"), hash: hash.bytes, receivedAt: row("payment_received_at")),
             status: status,
             statusRaw: row("status_raw"),
             gateway: row("gateway"),

@@ -45,6 +45,7 @@ struct ApplyReturn {
         var state = held.state ?? Return()
         state.apply(change.statement, receivedAt: receivedAt)
         var last: [SQL] = []
+        var follow = FollowTracking()
         var orderID: OrderID?
         var isRedacted = false
         // A return stays with the order that was named first.
@@ -65,8 +66,12 @@ struct ApplyReturn {
             for statement in OrderMirrorStore.save(orderState, over: order, now: now) { transaction.add(statement) }
             let raise = OrderMirrorStore.raise(facts, of: order, isHistorical: isHistorical, event: event, now: now)
             if let raise { last.append(raise) }
+            if !isHistorical { follow.add(orderState, over: order, by: event.map { "\($0)" }, now: now) }
         }
-        for statement in ReturnStore.save(state, of: orderID, over: held, now: now) { transaction.add(statement) }
+        for statement in ReturnStore.save(state, of: orderID, over: held, now: now) + follow.statements {
+            transaction.add(statement)
+        }
+        last += follow.last
         // A word that is not understood, once for each word.
         if state.values.reported == .unknown, state != held.state {
             let escalation = Escalation(state, held.id, change.externalID, in: store.zone)

@@ -132,5 +132,17 @@ struct Return: Hashable, Sendable {
     enum Moment: String, CaseIterable, Sendable { case requested, approved, declined, cancelled, received, closed }
 }
 
+/// What its order knows of a return.
+struct OrderReturn: Hashable, Sendable {
+    let state: ReturnState
+    /// In pieces.
+    let announcedQuantity: Int64
+    let receivedQuantity: Int64
+    /// When the first of it came back.
+    let cameBackAt: Instant?
+    /// The newest that was said of it.
+    let newest: Stamp?
+}
+
 enum ReturnKind: IDKind { static let prefix = "ret" }
 typealias ReturnID = ID<ReturnKind>

@@ -8,12 +8,13 @@ import Time
 /// - what can only become true (requested, approved, …) has the earliest evidence there ever was.
 extension Return {
     mutating func apply(_ statement: ReturnStatement, receivedAt: Instant) {
-        for field in provenance.admit(statement.told, by: statement.stamp) {
+        let stamp = statement.stamp.received(at: receivedAt)
+        for field in provenance.admit(statement.told, by: stamp) {
             values.copy(field, from: statement.values)
         }
         for (line, quantity) in statement.receipts {
             if let known = receipts[line], known.stamp >= statement.stamp { continue }
-            receipts[line] = Receipt(quantity: quantity, stamp: statement.stamp)
+            receipts[line] = Receipt(quantity: quantity, stamp: stamp)
         }
         let saidAt = statement.stamp.at ?? receivedAt
         if let requestedAt = statement.requestedAt { note(.requested, at: requestedAt) }
@@ -126,13 +127,19 @@ extension ReturnState {
 extension OrderState {
     /// The axis follows from the mirrored returns. What the order's own body says of it counts only without any.
     mutating func settleReturns() {
-        guard let status = ReturnStatus.following(from: returns.values) else { return }
+        guard let status = ReturnStatus.following(from: returns.values.map(\.state)) else { return }
         (values.returns, values.returnsRaw) = (status, nil)
     }
 
-    /// Takes note of how far one of its returns is, and gives the facts that are new by it.
+    /// Takes note of one of its returns, and gives the facts that are new by it.
     mutating func note(_ known: Return, _ externalID: String) -> [Fact] {
-        returns[externalID] = known.state
+        returns[externalID] = OrderReturn(
+            state: known.state,
+            announcedQuantity: known.announcedQuantity,
+            receivedQuantity: known.receivedQuantity,
+            cameBackAt: known.moments[.received],
+            newest: known.provenance.newest
+        )
         settleReturns()
         var raised: [Fact] = []
         for fact in known.facts {

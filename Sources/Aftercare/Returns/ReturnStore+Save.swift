@@ -34,7 +34,7 @@ extension ReturnStore {
         guard let row = rows[0].first else { throw UnreadableRow(table: "returns") }
         let mirrored = try decode(row)
         var known = mirrored.return
-        known.provenance = try OrderMirrorStore.provenance(row)
+        known.provenance = try OrderMirrorStore.provenance(row, receivedAt: row("source_received_at"))
         for line in try rows[1].map(decodeLine) {
             if let announced = line.announced { known.values.announced.append(announced) }
             known.receipts[line.externalID] = line.receipt
@@ -60,7 +60,7 @@ extension ReturnStore {
 
     private static func lock(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
         """
-        SELECT \(unsafe: columns), source_hash, source_stamps
+        SELECT \(unsafe: columns), source_hash, source_stamps, source_received_at
           FROM returns
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND external_id = \(externalID)
            FOR UPDATE
@@ -114,6 +114,7 @@ extension ReturnStore {
                    received_at = \(state.moments[.received]), closed_at = \(state.moments[.closed]),
                    source_updated_at = \(state.provenance.newest?.at),
                    source_hash = \(state.provenance.newest.map { Bytea($0.hash) }),
+                   source_received_at = \(state.provenance.newest?.receivedAt),
                    source_stamps = \(OrderMirrorStore.stamps(state.provenance)), version = \(held.version + 1),
                    updated_at = \(now)
              WHERE tenant_id = \(held.tenant.uuid) AND id = \(held.id.uuid)

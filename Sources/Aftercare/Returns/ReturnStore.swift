@@ -82,10 +82,15 @@ enum ReturnStore {
         }
     }
 
-    /// How far each return of an order is; for whoever applies something to the order.
-    static func states(ofOrder externalID: String, tenant: TenantID, store: StoreID) -> SQL {
+    private static let knownColumns = """
+        id, external_id, state, announced_quantity, received_quantity, received_at, source_updated_at, source_hash,
+        source_received_at
         """
-        SELECT external_id, state
+
+    /// What an order knows of its returns; for whoever applies something to the order.
+    static func known(ofOrder externalID: String, tenant: TenantID, store: StoreID) -> SQL {
+        """
+        SELECT \(unsafe: knownColumns)
           FROM returns
          WHERE tenant_id = \(tenant.uuid)
            AND order_id = (SELECT id FROM orders
@@ -95,18 +100,28 @@ enum ReturnStore {
     }
 
     /// The same of many orders, by the index that begins with the order.
-    static func states(ofOrders ids: [UUID], tenant: TenantID) -> SQL {
+    static func known(ofOrders ids: [UUID], tenant: TenantID) -> SQL {
         """
-        SELECT external_id, state, order_id
+        SELECT \(unsafe: knownColumns), order_id
           FROM returns
          WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(ids))
         """
     }
 
-    static func decodeState(_ row: Row) throws -> (externalID: String, state: ReturnState) {
-        let (externalID, state) = try row.decode((String, String).self)
+    static func decodeKnown(_ row: Row) throws -> (externalID: String, return: OrderReturn) {
+        let (state, hash): (String, Bytea?) = try (row("state"), row("source_hash"))
         guard let state = ReturnState(rawValue: state) else { throw UnreadableRow(table: "returns") }
-        return (externalID, state)
+        let newest = try hash.map {
+            try Stamp(at: row("source_updated_at"), hash: $0.bytes, receivedAt: row("source_received_at"))
+        }
+        let known = try OrderReturn(
+            state: state,
+            announcedQuantity: row("announced_quantity"),
+            receivedQuantity: row("received_quantity"),
+            cameBackAt: row("received_at"),
+            newest: newest
+        )
+        return (try row("external_id"), known)
     }
 
     // MARK: Rows

@@ -2,8 +2,8 @@ import FoundationEssentials
 import Postgres
 import Time
 
-/// What follows when the mirror of orders has changed, whoever told it: people are told of what contradicts or went
-/// wrong, and a shipment that has a number now is told what was known of it before.
+/// What follows when the mirror of orders has changed, whoever told it and of whatever part: people are told of what
+/// contradicts or went wrong, and a shipment that has a number now is told what was known of it before.
 struct FollowTracking {
     private(set) var statements: [SQL] = []
     /// They enqueue, and so come last in the transaction.
@@ -27,6 +27,10 @@ struct FollowTracking {
     private mutating func find(_ state: OrderState, over held: OrderMirrorStore.Held, by origin: String, now: Instant) {
         for finding in TrackingFinding.new(from: held.state, to: state) {
             add(Escalation(finding, of: held.id, in: state, by: origin), tenant: held.tenant, now: now)
+        }
+        for conflict in OrderConflict.new(from: held.state, to: state) {
+            guard let escalation = Escalation(conflict, of: held.id, in: state, by: origin) else { continue }
+            add(escalation, tenant: held.tenant, now: now)
         }
     }
 

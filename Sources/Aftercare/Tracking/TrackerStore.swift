@@ -40,7 +40,7 @@ enum TrackerStore {
         """
     }
 
-    private static let columns = """
+    static let columns = """
         number, provider, carrier, external_id, status_raw, said_at, estimated_delivery, signed_by, events
         """
 

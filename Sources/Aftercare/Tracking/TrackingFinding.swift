@@ -1,12 +1,13 @@
 import FoundationEssentials
 import Time
 
-/// What of an order's parcels a person has to look at. Pure: it follows from the mirror, whoever told it.
+/// Where of an order's parcels is what a person has to look at. Pure: it follows from the mirror, whoever told it. What
+/// contradicts itself is found by `OrderConflict`.
 struct TrackingFinding: Hashable, Sendable {
     let kind: Ticket.Kind
     /// The shipment's id at its source.
     let shipment: String
-    /// Tells one finding of a kind from another: the status and its time, or the report that contradicts.
+    /// Tells one finding of a kind from another: the status and its time.
     let evidence: String
     let reason: String
 
@@ -15,24 +16,14 @@ struct TrackingFinding: Hashable, Sendable {
         guard !state.isHistorical else { return [] }
         var news: [TrackingFinding] = []
         for (id, shipment) in state.shipments.sorted(by: { $0.key < $1.key }) {
-            let found = findings(shipment, id, in: state)
-            guard !found.isEmpty else { continue }
-            let before = known.flatMap { known in known.shipments[id].map { findings($0, id, in: known) } } ?? []
-            let seen = Set(before.map(\.key))
-            news += found.filter { !seen.contains($0.key) }
+            guard let found = exception(shipment, id) else { continue }
+            let before = known?.shipments[id].flatMap { exception($0, id) }
+            if before?.evidence != found.evidence { news.append(found) }
         }
         return news
     }
 
-    private var key: [String] { [kind.rawValue, evidence] }
-
-    private static func findings(_ shipment: Shipment, _ id: String, in state: OrderState) -> [TrackingFinding] {
-        exception(shipment, id) + contradictions(shipment, id) + conflicts(shipment, id, in: state)
-    }
-
-    // MARK: Where it is
-
-    private static func exception(_ shipment: Shipment, _ id: String) -> [TrackingFinding] {
+    private static func exception(_ shipment: Shipment, _ id: String) -> TrackingFinding? {
         let (kind, reason): (Ticket.Kind, String)
         switch shipment.status {
         case .lost: (kind, reason) = (.missingShipment, "The carrier has lost the parcel.")
@@ -46,60 +37,15 @@ struct TrackingFinding: Hashable, Sendable {
             )
         case .unknown, .labelCreated, .pickedUp, .inTransit, .outForDelivery, .attempted, .pickupReady, .delivered,
             .failed, .cancelled:
-            return []
+            return nil
         }
         let at = shipment.statusAt.map { "\($0.microseconds)" } ?? ""
-        return [
-            TrackingFinding(
-                kind: kind,
-                shipment: id,
-                evidence: "\(id):\(shipment.status.rawValue):\(at)",
-                reason: reason
-            )
-        ]
-    }
-
-    // MARK: What contradicts the delivery
-
-    private static func contradictions(_ shipment: Shipment, _ id: String) -> [TrackingFinding] {
-        shipment.contradictions.map { event in
-            TrackingFinding(
-                kind: .conflictingTracking,
-                shipment: id,
-                evidence: "\(id):\(event.externalID)",
-                reason: "The parcel counts as delivered, and the carrier reports \(event.kind.rawValue) as well. That "
-                    + "report was not applied."
-            )
-        }
-    }
-
-    private static func conflicts(_ shipment: Shipment, _ id: String, in state: OrderState) -> [TrackingFinding] {
-        guard let deliveredAt = shipment.deliveredAt else { return [] }
-        var findings: [TrackingFinding] = []
-        func add(_ kind: Ticket.Kind, _ what: String, _ reason: String) {
-            findings.append(TrackingFinding(kind: kind, shipment: id, evidence: "\(id):\(what)", reason: reason))
-        }
-        if shipment.isCancelled {
-            add(.conflictingTracking, "cancelled", "The shop has cancelled the shipment, and it was delivered.")
-        }
-        let isCarriersWord = shipment.countedEvents.contains { $0.number != nil && $0.kind.status == .delivered }
-        // A shop may cancel what it knows to be delivered, such as an order that came back.
-        let cancelledAt = state.provenance.stamp(of: .lifecycle)?.at
-        if state.values.lifecycle == .cancelled, isCarriersWord || cancelledAt.map({ $0 < deliveredAt }) ?? false {
-            add(.conflictingOrderData, "order_cancelled", "The order is cancelled, and its parcel was delivered.")
-        }
-        // What the shop said before the delivery may only be late.
-        let toldAt = state.provenance.stamp(of: .fulfillment)?.at
-        if state.values.fulfillment == .unfulfilled, isCarriersWord, !shipment.isCancelled,
-            toldAt.map({ $0 > deliveredAt }) ?? false
-        {
-            add(
-                .conflictingOrderData,
-                "unfulfilled",
-                "The carrier delivered a parcel of the order, and the shop says that nothing of it was shipped."
-            )
-        }
-        return findings
+        return TrackingFinding(
+            kind: kind,
+            shipment: id,
+            evidence: "\(id):\(shipment.status.rawValue):\(at)",
+            reason: reason
+        )
     }
 }
 
@@ -156,7 +102,7 @@ extension Escalation {
         "\(kind.rawValue):\(order):\(shipment)"
     }
 
-    private static func subject(_ kind: Ticket.Kind, number: String?, _ order: OrderID) -> String {
+    static func subject(_ kind: Ticket.Kind, number: String?, _ order: OrderID) -> String {
         "\(kind.title): order \(number?.singleLine(limit: 40) ?? "\(order)")"
     }
 }
@@ -169,7 +115,7 @@ extension Shipment {
     }
 
     /// The parcel and its latest reports, in UTC.
-    fileprivate func lines(id: String) -> [String] {
+    func lines(id: String) -> [String] {
         let reports = countedEvents.sorted { $0.precedes($1) }.suffix(10).map { event in
             let time = event.localTime.map { "\($0) local time" } ?? event.happenedAt.rfc3339
             let words = [event.raw, event.message, event.place].compactMap { $0?.singleLine(limit: 200) }

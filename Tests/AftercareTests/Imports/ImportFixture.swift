@@ -73,7 +73,8 @@ enum ImportFile {
     ]
 
     private static let madeAnew = """
-        '{tenant_id,store_id,id,order_id,shipment_id,customer_id,created_at,updated_at,recorded_at,received_at}'
+        '{tenant_id,store_id,id,order_id,shipment_id,customer_id,created_at,updated_at,recorded_at,received_at,
+          source_received_at}'
         """
 
     /// What a row of these tables is told by beside its own columns.

@@ -87,6 +87,7 @@ import Time
                 let changes = TrackingMatch.changes([tracker], to: state, of: "1")
                 let outcome = OrderMirror.apply(changes, to: state, receivedAt: event.receivedAt)
                 _ = TrackingFinding.new(from: state, to: outcome.state)
+                _ = OrderConflict.new(from: state, to: outcome.state)
             } catch {
                 poisons += 1
             }

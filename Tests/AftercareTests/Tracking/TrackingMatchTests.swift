@@ -86,6 +86,7 @@ import Time
         var trackers: [Tracker.Key: Tracker] = [:]
         var facts: [Fact] = []
         var findings: [TrackingFinding] = []
+        var conflicts: [OrderConflict] = []
 
         mutating func apply(_ change: OrderChange) {
             let known = state
@@ -107,6 +108,7 @@ import Time
 
         private mutating func take(_ outcome: OrderMirror.Outcome, over known: OrderState?) {
             findings += TrackingFinding.new(from: known, to: outcome.state)
+            conflicts += OrderConflict.new(from: known, to: outcome.state)
             facts += outcome.facts
             state = outcome.state
             if TrackingMatch.isDue(from: known, to: outcome.state) { match(Array(trackers.values)) }
@@ -114,7 +116,7 @@ import Time
 
         func status(_ id: String = "S") -> ShipmentStatus? { state?.shipments[id]?.status }
         func events(_ id: String = "S") -> Int { state?.shipments[id]?.events.count ?? 0 }
-        var kinds: [Ticket.Kind] { findings.map(\.kind) }
+        var kinds: [Ticket.Kind] { findings.map(\.kind) + conflicts.compactMap(\.ticket) }
     }
 
     private enum Step {
