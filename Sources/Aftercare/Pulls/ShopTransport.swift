@@ -24,17 +24,17 @@ struct ShopTransport: Sendable {
 }
 
 extension PullFailure {
-    /// The texts of libcurl are for operators; a tenant sees the name of the failure only.
+    /// Without the texts of libcurl, which may tell a tenant of our network.
     init(_ error: TransferError) {
         self =
             switch error {
             case .responseTooLarge(let limit): .unreadable("more than \(limit) bytes")
-            case .invalidRequest(let text): .unavailable("not a request: \(text)")
+            case .invalidRequest: .unavailable("not an address that can be asked")
             case .cancelled, .shutDown: .unavailable("stopped")
-            case .notConnected(let text): .unavailable("no connection: \(text)")
-            case .untrusted(let text): .unavailable("no trusted certificate: \(text)")
+            case .notConnected: .unavailable("no connection")
+            case .untrusted: .unavailable("no certificate that can be trusted")
             case .timedOut: .unavailable("no answer in time")
-            case .connectionLost(let text): .unavailable("the connection broke: \(text)")
+            case .connectionLost: .unavailable("the connection broke")
             }
     }
 }
