@@ -23,11 +23,13 @@ struct Credential: Hashable, Sendable {
     let subject: Subject
     /// HMAC-SHA-256 of the whole token. The token itself is not kept.
     let hash: [UInt8]
+    /// The same under the former key, while that is replaced.
+    let formerHash: [UInt8]?
 
     /// The store the credential claims to be bound to; the look-up checks the claim.
     var store: StoreID? { if case .apiKey(_, let store) = subject { store } else { nil } }
 
-    init?(token: Substring, pepper: SymmetricKey) {
+    init?(token: Substring, pepper: SymmetricKey, formerPepper: SymmetricKey? = nil) {
         guard token.utf8.count <= 200 else { return nil }
         let bytes = Array(token.utf8)
         let parts = bytes.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
@@ -50,10 +52,15 @@ struct Credential: Hashable, Sendable {
         }
         self.tenant = tenant
         hash = Token.hash(bytes, pepper: pepper)
+        formerHash = formerPepper.map { Token.hash(bytes, pepper: $0) }
     }
 
     /// Compares in constant time.
     func matches(_ stored: [UInt8]) -> Bool {
+        Self.isSame(hash, stored) || formerHash.map { Self.isSame($0, stored) } ?? false
+    }
+
+    private static func isSame(_ hash: [UInt8], _ stored: [UInt8]) -> Bool {
         var difference: UInt8 = stored.count == hash.count ? 0 : 1
         for (a, b) in zip(hash, stored) { difference |= a ^ b }
         return difference == 0

@@ -9,20 +9,27 @@ struct MasterKey: Sendable {
     /// Signs paging cursors.
     let cursors: SymmetricKey
     private let seals: SymmetricKey
+    /// What the former key gave, while it is replaced: it opens what is sealed under it, and seals nothing.
+    let formerPepper: SymmetricKey?
+    private let formerSeals: SymmetricKey?
 
-    /// - Parameter secret: at least 32 random bytes.
-    init(_ secret: Secret<[UInt8]>) {
-        let master = SymmetricKey(data: secret.reveal())
-        func derive(_ purpose: String) -> SymmetricKey {
-            HKDF<SHA256>.deriveKey(
-                inputKeyMaterial: master,
-                info: Array("aftercare \(purpose)".utf8),
-                outputByteCount: 32
-            )
-        }
-        pepper = derive("credential pepper")
-        cursors = derive("cursors")
-        seals = derive("sealed columns")
+    /// - Parameters:
+    ///   - secret: at least 32 random bytes.
+    ///   - previous: the secret before, while one replaces the other.
+    init(_ secret: Secret<[UInt8]>, previous: Secret<[UInt8]>? = nil) {
+        pepper = Self.derive("credential pepper", from: secret)
+        cursors = Self.derive("cursors", from: secret)
+        seals = Self.derive("sealed columns", from: secret)
+        formerPepper = previous.map { Self.derive("credential pepper", from: $0) }
+        formerSeals = previous.map { Self.derive("sealed columns", from: $0) }
+    }
+
+    private static func derive(_ purpose: String, from secret: Secret<[UInt8]>) -> SymmetricKey {
+        HKDF<SHA256>.deriveKey(
+            inputKeyMaterial: SymmetricKey(data: secret.reveal()),
+            info: Array("aftercare \(purpose)".utf8),
+            outputByteCount: 32
+        )
     }
 
     // MARK: Sealing
@@ -47,8 +54,28 @@ struct MasterKey: Sendable {
     }
 
     func open(_ sealed: [UInt8], for place: Place) throws -> Secret<[UInt8]> {
+        do {
+            return try open(sealed, for: place, under: seals)
+        } catch {
+            guard let formerSeals else { throw error }
+            return try open(sealed, for: place, under: formerSeals)
+        }
+    }
+
+    private func open(_ sealed: [UInt8], for place: Place, under key: SymmetricKey) throws -> Secret<[UInt8]> {
         guard sealed.first == 1 else { throw SealBroken() }
         let box = try AES.GCM.SealedBox(combined: sealed.dropFirst())
-        return Secret(Array(try AES.GCM.open(box, using: seals, authenticating: place.authenticated)))
+        return Secret(Array(try AES.GCM.open(box, using: key, authenticating: place.authenticated)))
+    }
+
+    // MARK: Replacing the key
+
+    /// Whether there may be something left that is sealed under another key than this one.
+    var isReplacing: Bool { formerSeals != nil }
+
+    /// The same, sealed under this key; nil where it is already.
+    func reseal(_ sealed: [UInt8], for place: Place) throws -> [UInt8]? {
+        if (try? open(sealed, for: place, under: seals)) != nil { return nil }
+        return try seal(open(sealed, for: place).reveal(), for: place)
     }
 }

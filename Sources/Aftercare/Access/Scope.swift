@@ -4,8 +4,12 @@ enum Scope: String, CaseIterable, Sendable {
     case storesWrite = "stores:write"
     case connectionsRead = "connections:read"
     case connectionsWrite = "connections:write"
+    /// What shops are asked with.
+    case credentialsWrite = "credentials:write"
     case ordersRead = "orders:read"
     case ordersWrite = "orders:write"
+    /// Have an order compared with its shop.
+    case ordersRefresh = "orders:refresh"
     case customersRead = "customers:read"
     case eventsRead = "inbound_events:read"
     case eventsWrite = "inbound_events:write"
@@ -47,7 +51,7 @@ enum Role: String, CaseIterable, Sendable {
                 .messagesRead, .ticketsRead, .operationsRead,
             ]
         case .agent:
-            Role.viewer.scopes.union([.messagesWrite, .ticketsWrite])
+            Role.viewer.scopes.union([.ordersRefresh, .messagesWrite, .ticketsWrite])
         // An approver releases other people's changes, which is not there yet.
         case .author, .approver:
             Role.agent.scopes.union([

@@ -25,6 +25,8 @@ struct Config: Sendable {
     var distribution: String
     /// `AFTERCARE_SECRET_KEY`: base64 of 32 random bytes or more; every key of the program is derived from it.
     var secretKey: Secret<[UInt8]>
+    /// `AFTERCARE_SECRET_KEY_PREVIOUS`: the key before, while one replaces the other.
+    var previousSecretKey: Secret<[UInt8]>?
     /// `AFTERCARE_PUBLIC_URL`: where the API is reached from outside; a slash at its end is dropped.
     var publicURL: String
     /// `AFTERCARE_HTTP_HOST`, `AFTERCARE_HTTP_PORT`: where to listen.
@@ -64,6 +66,11 @@ struct Config: Sendable {
     /// `AFTERCARE_WORK_LEASE_SECONDS`: until the jobs of a worker that died are taken over. Extended four times as
     /// often, and looked for ten times as often.
     var workLeaseSeconds: Int
+    /// `AFTERCARE_PULL_RECONCILE_SECONDS`, `AFTERCARE_PULL_SWEEP_SECONDS`, `AFTERCARE_PULL_OVERLAP_SECONDS`: how often a
+    /// shop is asked for what has changed, and for everything; and how far before the last change a run begins.
+    var pulls: PullSettings
+    /// Where a shop's address is reached. Not a setting: the tests name their doubles.
+    var shopOrigin: @Sendable (String) -> String = { $0 }
     /// `AFTERCARE_FAILPOINT`: where the process kills itself, for tests of crashes.
     var failpoint: Failpoint.Setting?
     /// What a password costs to hash, and how many may wait for it. Not settings: the tests, which sign in many people
@@ -80,6 +87,7 @@ struct Config: Sendable {
         preparesStatements = try values.bool("database.preparedStatements", true)
         distribution = try values.choice("database.distribution", "single", of: ["single", "citus"])
         secretKey = try values.secretKey("secretKey")
+        previousSecretKey = try values.optionalSecretKey("secretKeyPrevious")
         httpHost = try values.string("http.host", "127.0.0.1")
         httpPort = try values.int("http.port", 8080, in: 0...65_535)
         publicURL = try values.url("public.url", "http://localhost:\(httpPort)")
@@ -101,6 +109,11 @@ struct Config: Sendable {
         smtpConnections = try values.int("smtp.connections", 16, in: 1...100)
         workCapacity = try values.int("work.capacity", 200, in: 1...5000)
         workLeaseSeconds = try values.int("work.leaseSeconds", 20, in: 1...600)
+        pulls = PullSettings(
+            reconcile: .seconds(try values.int("pull.reconcileSeconds", 900, in: 1...86_400)),
+            sweep: .seconds(try values.int("pull.sweepSeconds", 86_400, in: 60...2_592_000)),
+            overlap: .seconds(try values.int("pull.overlapSeconds", 600, in: 0...86_400))
+        )
         failpoint = try values.failpoint("failpoint")
         let level = try values.choice("log.level", "info", of: Logger.Level.allCases.map(\.rawValue))
         logLevel = Logger.Level(rawValue: level) ?? .info
@@ -178,6 +191,10 @@ private struct Values {
             throw invalid(key, "has to be base64 of at least 32 random bytes (head -c 32 /dev/urandom | base64)")
         }
         return Secret(Array(bytes))
+    }
+
+    func optionalSecretKey(_ key: String) throws(Config.Invalid) -> Secret<[UInt8]>? {
+        optional(key) == nil ? nil : try secretKey(key)
     }
 
     func failpoint(_ key: String) throws(Config.Invalid) -> Failpoint.Setting? {

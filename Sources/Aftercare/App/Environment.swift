@@ -10,7 +10,10 @@ struct Environment: Sendable {
     let pool: Pool
     let clock: DatabaseClock
     let access: Access
-    let masterKey: MasterKey
+    var masterKey: MasterKey
+    /// How shops are asked, and how often.
+    let shops: ShopTransport
+    let pulls: PullSettings
     let passwords: Passwords
     /// The sender of mail for stores that name none.
     let mailFrom: String

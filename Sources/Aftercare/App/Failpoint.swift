@@ -26,6 +26,9 @@ final class Failpoint: Sendable {
         /// A piece of an import has been put.
         case importBeforeCommit = "import_before_commit"
         case importAfterCommit = "import_after_commit"
+        /// A page of a shop's orders has been stored.
+        case pullBeforeCommit = "pull_before_commit"
+        case pullAfterCommit = "pull_after_commit"
     }
 
     /// `mail_marked:3`: the third time anything passes that point.

@@ -16,6 +16,10 @@ enum JobHandlers {
             RedactPersonalData(environment: environment).handler,
             MatchTracking(environment: environment).handler,
             FindSilentShipments(environment: environment).handler,
+            PullOrders(kind: .reconcile, environment: environment).handler,
+            PullOrders(kind: .sweep, environment: environment).handler,
+            RefreshOrder(environment: environment).handler,
+            ResealSecrets(environment: environment).handler,
         ]
     }
 }

@@ -31,6 +31,8 @@ struct Connection: Sendable {
     private(set) var stateReason: StateReason?
     /// Nil where it never changed.
     private(set) var stateChangedAt: Instant?
+    /// Since when we have what it takes to ask the shop; nil where we have not.
+    var credentialsSetAt: Instant?
     var version: Int64
     let createdAt: Instant
     var updatedAt: Instant
@@ -44,6 +46,7 @@ struct Connection: Sendable {
         state: State,
         stateReason: StateReason? = nil,
         stateChangedAt: Instant? = nil,
+        credentialsSetAt: Instant? = nil,
         version: Int64,
         createdAt: Instant,
         updatedAt: Instant
@@ -56,6 +59,7 @@ struct Connection: Sendable {
         self.state = state
         self.stateReason = stateReason
         self.stateChangedAt = stateChangedAt
+        self.credentialsSetAt = credentialsSetAt
         self.version = version
         self.createdAt = createdAt
         self.updatedAt = updatedAt

@@ -157,6 +157,7 @@ struct ConnectionRoutes {
                 connection.version += 1
                 connection.updatedAt = now
                 transaction.add(ConnectionStore.updateState(connection))
+                for statement in PullOrders.beginning(connection, now: now) { transaction.add(statement) }
             }
             return .json(version: connection.version) { write(connection, to: &$0) }
         }
@@ -210,6 +211,7 @@ struct ConnectionRoutes {
                     until: connection.updatedAt + rotation.overlap
                 )
             )
+            for statement in PullOrders.beginning(connection, now: connection.updatedAt) { transaction.add(statement) }
             return once(showing: connection.provider.secretIsOurs ? secret : nil) { shown in
                 .json(version: connection.version) {
                     $0.member("secret", shown)
@@ -219,7 +221,7 @@ struct ConnectionRoutes {
         }
     }
 
-    private func write(_ connection: Connection, to object: inout JSONObjectWriter) {
+    func write(_ connection: Connection, to object: inout JSONObjectWriter) {
         object.member("id", connection.id)
         object.member("store_id", connection.store)
         object.member("provider", connection.provider.rawValue)
@@ -227,6 +229,7 @@ struct ConnectionRoutes {
         object.member("state", connection.state.rawValue)
         object.member("state_reason", connection.stateReason?.rawValue)
         object.member("state_changed_at", connection.stateChangedAt)
+        object.member("credentials_set_at", connection.credentialsSetAt)
         object.member("webhook_url", connection.webhookURL(environment.publicURL))
         object.member("version", connection.version)
         object.member("created_at", connection.createdAt)

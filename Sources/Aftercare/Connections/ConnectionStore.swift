@@ -20,8 +20,8 @@ enum ConnectionStore {
     }
 
     private static let columns = """
-        tenant_id, id, store_id, provider, account, state, state_reason, state_changed_at, version, created_at,
-        updated_at
+        tenant_id, id, store_id, provider, account, state, state_reason, state_changed_at, credentials_set_at, version,
+        created_at, updated_at
         """
 
     static func connection(_ id: ConnectionID, tenant: TenantID) -> SQL {
@@ -35,6 +35,15 @@ enum ConnectionStore {
           FROM connections
          WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
            FOR UPDATE
+        """
+    }
+
+    /// With what it takes to ask the shop, sealed.
+    static func asked(_ id: ConnectionID, tenant: TenantID) -> SQL {
+        """
+        SELECT \(unsafe: columns), credentials
+          FROM connections
+         WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
         """
     }
 
@@ -94,6 +103,7 @@ enum ConnectionStore {
             state: state,
             stateReason: stateReason,
             stateChangedAt: try row("state_changed_at"),
+            credentialsSetAt: try row("credentials_set_at"),
             version: version,
             createdAt: createdAt,
             updatedAt: updatedAt

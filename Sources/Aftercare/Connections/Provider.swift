@@ -74,8 +74,29 @@ extension Connection.Provider {
 
     // MARK: Applying
 
-    /// Reads a webhook. Pure.
+    /// Reads an event. Pure.
     func understand(_ event: InboundEvent, body: [UInt8]) throws(Poison) -> Understanding {
+        switch event.via {
+        case .webhook: return try understand(webhook: event, body: body)
+        case .pull:
+            // A newer version of the program stored it.
+            guard let topic = PullTopic(rawValue: event.headers.topic) else { return .ignored(.unknownTopic) }
+            return try understand(pulled: topic, body: body, askedAt: event.receivedAt)
+        }
+    }
+
+    /// Reads what the shop answered when it was asked. Pure.
+    func understand(pulled topic: PullTopic, body: [UInt8], askedAt: Instant) throws(Poison) -> Understanding {
+        switch self {
+        // MARK: Shopify's own reading goes here.
+        case .shopify: .ignored(.unknownTopic)
+        case .wooCommerce: try WooCommerce.understand(pulled: topic, body: body, askedAt: askedAt)
+        // Nobody asks these.
+        case .easypost, .aftership, .shippo: .ignored(.unknownTopic)
+        }
+    }
+
+    private func understand(webhook event: InboundEvent, body: [UInt8]) throws(Poison) -> Understanding {
         let (topic, receivedAt) = (event.headers.topic, event.receivedAt)
         return switch self {
         case .shopify:

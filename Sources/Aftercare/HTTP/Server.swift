@@ -11,6 +11,7 @@ struct Server: Sendable {
     let routes: [Route]
     let access: Access
     let pepper: SymmetricKey
+    var formerPepper: SymmetricKey?
     let inFlight: InFlight
     let logger: Logger
     /// How many proxies in front of us append to `X-Forwarded-For`.
@@ -34,7 +35,9 @@ struct Server: Sendable {
 
     private func respond(to request: Request, _ context: RequestSource, _ route: Route) async throws -> Response {
         let address = address(of: request, context)
-        let credential = bearerToken(request).flatMap { Credential(token: $0, pepper: pepper) }
+        let credential = bearerToken(request).flatMap {
+            Credential(token: $0, pepper: pepper, formerPepper: formerPepper)
+        }
         var standings: [RateLimits.Standing] = []
         // A provider's webhooks all come from a few addresses and are never refused for it; wrong signatures are
         // charged below.

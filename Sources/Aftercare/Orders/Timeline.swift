@@ -47,6 +47,9 @@ extension TimelineEntry {
         case .fact: fact
         // Those who tell of parcels name no topic.
         case .inboundEvent where kind.isEmpty: "A tracking provider sent word; \(eventState)."
+        case .inboundEvent where PullTopic(rawValue: kind) == .missingOrder:
+            "The shop was asked, and has no such order; \(eventState)."
+        case .inboundEvent where PullTopic(rawValue: kind) != nil: "The shop was asked about the order; \(eventState)."
         case .inboundEvent: "The shop sent \(kind); \(eventState)."
         case .trackingEvent: "The carrier reports for \(about ?? "a parcel"): \(words(kind))\(trailing(reason))."
         case .run: "The workflow \(about ?? "") \(outcome): \(words(reason ?? ""))."

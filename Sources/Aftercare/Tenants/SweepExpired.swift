@@ -61,6 +61,10 @@ struct SweepExpired {
             // The night's other work is a job of its own, so that neither holds up the other.
             let silent = FindSilentShipments.job(for: store.id.uuid, tenant: job.tenant, now: now)
             transaction.add(JobStore.enqueue(silent, now: now))
+            if environment.masterKey.isReplacing {
+                let reseal = ResealSecrets.job(for: store.id.uuid, tenant: job.tenant, now: now)
+                transaction.add(JobStore.enqueue(reseal, now: now))
+            }
         }
     }
 

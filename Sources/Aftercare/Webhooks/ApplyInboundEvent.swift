@@ -36,6 +36,7 @@ struct ApplyInboundEvent {
         let event = try InboundEventStore.decode(row)
         let provider = try InboundEventStore.provider(row)
         let isDisabled: Bool = try row("is_disabled")
+        let connectedAt: Instant = try row("connected_at")
         if try row("is_redacted", as: Bool.self) {
             try await settle(event, as: .ignored, IgnoredReason.redacted.rawValue, job)
             return .finished
@@ -57,7 +58,7 @@ struct ApplyInboundEvent {
             .customer where isDisabled:
             try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
-            try await quarantining(event, job) { try await apply(changes, of: event, provider, job) }
+            try await quarantining(event, job) { try await apply(changes, of: event, provider, connectedAt, job) }
         case .tracking(let update):
             try await quarantining(event, job) {
                 try await ApplyTracking(environment: environment).run(update, of: event, job)
@@ -103,6 +104,7 @@ struct ApplyInboundEvent {
         _ changes: [OrderChange],
         of event: InboundEvent,
         _ provider: Connection.Provider,
+        _ connectedAt: Instant,
         _ job: Job
     ) async throws {
         let now = environment.clock.now()
@@ -124,11 +126,14 @@ struct ApplyInboundEvent {
                 )
                 event.order = held.id
                 isRedacted = isRedacted || held.state?.isRedacted == true
-                let outcome = OrderMirror.apply(
+                var outcome = OrderMirror.apply(
                     changes.filter { $0.order == order },
                     to: held.state,
                     receivedAt: event.receivedAt
                 )
+                let isHistory =
+                    event.via == .pull && PulledOrders.isHistory(outcome, of: held.state, connectedAt: connectedAt)
+                outcome.state.isHistorical = isHistory
                 for _ in outcome.regressions {
                     environment.logger.notice(
                         "a delivered parcel was scanned again",
@@ -147,12 +152,15 @@ struct ApplyInboundEvent {
                 let raise = OrderMirrorStore.raise(
                     outcome.facts,
                     of: held,
-                    isHistorical: false,
+                    isHistorical: isHistory,
                     event: event.id,
                     now: now
                 )
                 if let raise { raises.append(raise) }
                 follow.add(outcome.state, over: held, by: "\(event.id)", now: now)
+                if event.via == .pull {
+                    transaction.add(OrderStore.verify([held.id], tenant: event.tenant, at: event.receivedAt))
+                }
             }
             // After all orders are held: whoever opens a ticket holds the store's counter from then on.
             for statement in follow.statements { transaction.add(statement) }

@@ -2,9 +2,12 @@ import Crypto
 import FoundationEssentials
 import Time
 
-/// A webhook as it came, byte for byte, and what became of it.
+/// A webhook as it came, byte for byte, or what a shop told of an order when it was asked; and what became of it.
 struct InboundEvent: Sendable {
     enum State: String, CaseIterable, Sendable { case received, applied, ignored, quarantined }
+
+    /// How it came: the shop told, or was asked.
+    enum Via: String, CaseIterable, Sendable { case webhook, pull }
 
     /// What the provider's headers say. Only the body is signed, so nothing is decided by these but how it is read.
     struct Headers: Hashable, Sendable {
@@ -18,6 +21,7 @@ struct InboundEvent: Sendable {
     let tenant: TenantID
     let store: StoreID
     let connection: ConnectionID
+    var via = Via.webhook
     let headers: Headers
     var state: State
     /// Why it was ignored or quarantined.
@@ -25,6 +29,7 @@ struct InboundEvent: Sendable {
     var order: OrderID?
     /// Whom it told of, where that was a customer. Only ever written.
     var customer: CustomerID?
+    /// Of what was pulled, when it was asked for.
     let receivedAt: Instant
     var settledAt: Instant?
 

@@ -79,6 +79,7 @@ struct InboundEventRoutes {
         object.member("id", event.id)
         object.member("store_id", event.store)
         object.member("connection_id", event.connection)
+        object.member("via", event.via.rawValue)
         object.member("topic", event.headers.topic)
         object.object("headers") { headers in
             headers.member("delivery_id", event.headers.deliveryID)

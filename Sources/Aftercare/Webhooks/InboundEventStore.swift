@@ -46,8 +46,8 @@ enum InboundEventStore {
     // MARK: Reading
 
     private static let columns = """
-        id, tenant_id, store_id, connection_id, topic, delivery_id, api_version, triggered_at, state, reason, order_id,
-        received_at, settled_at
+        id, tenant_id, store_id, connection_id, via, topic, delivery_id, api_version, triggered_at, state, reason,
+        order_id, received_at, settled_at
         """
 
     static func event(_ id: InboundEventID, tenant: TenantID) -> SQL {
@@ -70,7 +70,9 @@ enum InboundEventStore {
                (SELECT provider FROM connections
                  WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS provider,
                (SELECT state = 'disabled' FROM connections
-                 WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS is_disabled
+                 WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS is_disabled,
+               (SELECT created_at FROM connections
+                 WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS connected_at
           FROM inbound_events
          WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
         """
@@ -120,13 +122,16 @@ enum InboundEventStore {
     }
 
     static func decode(_ row: Row) throws -> InboundEvent {
-        let (order, state): (UUID?, String) = try (row("order_id"), row("state"))
-        guard let state = InboundEvent.State(rawValue: state) else { throw UnreadableRow(table: "inbound_events") }
+        let (order, state, via): (UUID?, String, String) = try (row("order_id"), row("state"), row("via"))
+        guard let state = InboundEvent.State(rawValue: state), let via = InboundEvent.Via(rawValue: via) else {
+            throw UnreadableRow(table: "inbound_events")
+        }
         return try InboundEvent(
             id: ID(row("id")),
             tenant: ID(row("tenant_id")),
             store: ID(row("store_id")),
             connection: ID(row("connection_id")),
+            via: via,
             headers: InboundEvent.Headers(
                 topic: row("topic"),
                 deliveryID: row("delivery_id"),

@@ -41,6 +41,7 @@ import Testing
         )
         values["databaseURL"] = config.databaseURL.reveal()
         values["secretKey"] = "\(config.secretKey.reveal())"
+        values["previousSecretKey"] = config.previousSecretKey.map { "\($0.reveal())" }
         values["smtpPassword"] = config.smtpPassword?.reveal()
         return values
     }
@@ -91,6 +92,8 @@ import Testing
     private static let bad: [(name: String, value: String)] = [
         ("AFTERCARE_DATABASE_URL", ""),
         ("AFTERCARE_SECRET_KEY", ""), ("AFTERCARE_SECRET_KEY", "not base64!"), ("AFTERCARE_SECRET_KEY", "c2hvcnQ="),
+        ("AFTERCARE_SECRET_KEY_PREVIOUS", "c2hvcnQ="), ("AFTERCARE_PULL_RECONCILE_SECONDS", "0"),
+        ("AFTERCARE_PULL_SWEEP_SECONDS", "59"), ("AFTERCARE_PULL_OVERLAP_SECONDS", "-1"),
         ("AFTERCARE_DATABASE_CONNECTIONS", "0"), ("AFTERCARE_DATABASE_CONNECTIONS", "many"),
         ("AFTERCARE_DATABASE_PREPARED_STATEMENTS", "perhaps"), ("AFTERCARE_DATABASE_DISTRIBUTION", "sharded"),
         ("AFTERCARE_HTTP_PORT", "65536"), ("AFTERCARE_HTTP_PORT", "-1"), ("AFTERCARE_HTTP_PORT", "80.5"),

@@ -209,12 +209,47 @@ import Time
         #expect(disabled["state_reason"] == "disabled_by_user" && disabled["state_changed_at"]?.stringValue != nil)
         _ = try await check(tenant, change, connection, ["state": "active"], headers: versioned, gives: 412)
 
+        // Nobody is there.
+        let asked = woo.with("store_id", .string(tenant.store.description)).with("account", "https://127.0.0.1:1")
+        let askedShop = try await check(tenant, "POST /v1/connections", [:], asked, gives: 201)
+        let askedID = askedShop["id"]?.stringValue
+        let ask = ["connection_id": try #require(askedID)]
+        let (credentials, pulls) = (
+            "/v1/connections/{connection_id}/credentials", "/v1/connections/{connection_id}/pulls"
+        )
+        let pair: JSON = ["consumer_key": "ck_1", "consumer_secret": "cs_1"]
+        _ = try await check(tenant, "POST \(pulls)", ask, ["kind": "sweep"], gives: 409)
+        _ = try await check(tenant, "PUT \(credentials)", ask, [:], gives: 422)
+        _ = try await check(tenant, "PUT \(credentials)", ask, pair, headers: [("If-Match", "\"v9\"")], gives: 412)
+        for _ in 0..<2 { _ = try await check(tenant, "PUT \(credentials)", ask, pair, headers: key, gives: 200) }
+        _ = try await check(tenant, "POST \(pulls)", ask, ["kind": "all"], gives: 422)
+        for _ in 0..<2 {
+            _ = try await check(tenant, "POST \(pulls)", ask, ["kind": "sweep"], headers: key, gives: 202)
+        }
+        try await eventually {
+            try await tenant.get("/v1/connections/\(askedID ?? "")/pulls")["sweep"]?["failure"] != .null
+        }
+        _ = try await check(tenant, "GET \(pulls)", ask, gives: 200)
+
         let order = ["store_id": tenant.store.description, "external_id": "A%2F1"]
         let put = "PUT /v1/stores/{store_id}/orders/by-external-id/{external_id}"
         _ = try await check(tenant, put, order, PutBody.order, headers: versioned, gives: 412)
         _ = try await check(tenant, put, order, PutBody.order, headers: key, gives: 201)
         _ = try await check(tenant, put, order, PutBody.order, headers: versioned, gives: 200)
         _ = try await check(tenant, put, order, ["as_of": "yesterday"], gives: 422)
+        let teller = WooShop(
+            tenant: tenant,
+            connection: askedID ?? "",
+            secret: askedShop["secret"]?.stringValue ?? ""
+        )
+        try await teller.post("order.created", WooOrder.body())
+        try await tenant.settle()
+        let ordered = ["order_id": try #require(try await teller.order()["id"]?.stringValue)]
+        let refresh = "/v1/orders/{order_id}/refresh"
+        _ = try await check(tenant, "POST \(refresh)", ordered, headers: key, gives: 202)
+        _ = try await check(tenant, "GET \(refresh)", ordered, gives: 200)
+        _ = try await check(tenant, "DELETE \(credentials)", ask, gives: 204)
+        _ = try await check(tenant, "POST \(refresh)", ordered, gives: 409)
 
         let back = "PUT /v1/stores/{store_id}/returns/by-external-id/{external_id}"
         let named = ReturnBody.put.with("order_external_id", "A/1")

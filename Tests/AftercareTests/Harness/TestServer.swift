@@ -77,6 +77,7 @@ final class TestServer: Sendable {
         )
         config.passwordCost = .cheap
         config.passwordsWaiting = 10_000
+        config.shopOrigin = shopOrigin
         return config
     }
 

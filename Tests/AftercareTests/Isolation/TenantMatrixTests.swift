@@ -95,6 +95,8 @@ import Testing
         case (.patch, "/v1/tickets/{ticket_id}"): ["subject": "Taken over"]
         case (.post, "/v1/stores/{store_id}/orders/bulk"): ["orders": [PutBody.order.with("external_id", "T")]]
         case (.post, "/v1/stores/{store_id}/imports"): PutBody.order.with("external_id", "T")
+        case (.post, "/v1/connections/{connection_id}/pulls"): ["kind": "sweep"]
+        case (.put, "/v1/connections/{connection_id}/credentials"): ["access_token": "taken-over"]
         case (.post, _): [:]
         case (.put, "/v1/stores/{store_id}/watermark"): ["complete_as_of": "2026-05-04T10:00:00Z"]
         case (.put, "/v1/stores/{store_id}/orders/by-external-id/{external_id}"): PutBody.order

@@ -119,6 +119,7 @@ import Time
         }
         var summaries = Fact.Kind.allCases.map { entry(.fact, $0.rawValue).summary }
         summaries += InboundEvent.State.allCases.map { entry(.inboundEvent, "orders/create", $0.rawValue).summary }
+        summaries += ["pull/order", "pull/order_missing"].map { entry(.inboundEvent, $0, "applied").summary }
         summaries += Run.Outcome.allCases.map { entry(.run, "fact:delivered", $0.rawValue).summary }
         summaries += Message.State.allCases.map { entry(.message, "follow_up", $0.rawValue).summary }
         #expect(Set(summaries).count == summaries.count)

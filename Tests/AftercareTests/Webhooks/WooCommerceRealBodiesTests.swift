@@ -77,6 +77,40 @@ import Time
         }
     }
 
+    @Test(.enabled(if: SharedData.isThere, "\(SharedData.absent)"))
+    func `every real order is mirrored when the shop is asked, with its real refunds`() async throws {
+        try await WooCommerceShop.run { shop in
+            let tenant = try await TestTenant.make()
+            let connected = try await WooShop.connect(tenant, to: shop)
+            try await tenant.settle()
+            var orders: [String: JSON] = [:]
+            for file in try SharedData.files(below: "webhooks/woocommerce") {
+                let json = try JSON(parsing: SharedData.bytes(file), limits: .foreign)
+                guard Kind(json) == .order, let id = json["id"]?.serialized else { continue }
+                shop.put(json)
+                orders[id] = json
+            }
+            // Order 560's, of which the gateway has paid some.
+            let rows = try SharedData.files(below: "webhooks/woocommerce").filter {
+                $0.contains("order-560-all-refunds")
+            }
+            .map { try JSON(parsing: SharedData.bytes($0), limits: .foreign) }
+            shop.putRefunds(rows, of: 560)
+            let sweep = try await connected.pull(.sweep)
+            #expect(sweep["failure"] == .null && sweep["changed"]?.int64Value == Int64(orders.count))
+            let placed = orders.filter { $0.value["status"]?.stringValue?.hasSuffix("draft") != true }
+            let mirrored = try await tenant.rows("SELECT external_id FROM orders WHERE tenant_id = \(tenant.id.uuid)")
+                .decode(String.self)
+            #expect(mirrored.sorted() == placed.keys.sorted() && placed.count >= 20)
+            for (id, order) in placed {
+                let read = try await connected.order(try #require(Int(id)))
+                #expect(read["financial_status_raw"] == order["status"] && read["total"] != .null, "\(id)")
+                // A past that starts nothing.
+                #expect(read["historical"] == true, "\(id)")
+            }
+        }
+    }
+
     private func expect(_ order: Answer, tells bodies: [JSON], _ id: String) throws {
         #expect(order.status == 200 && order["is_complete"] == true, "\(id)")
         // The newest body's word counts.

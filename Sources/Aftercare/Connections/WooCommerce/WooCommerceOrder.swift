@@ -10,12 +10,14 @@ import Time
 /// not.
 enum WooCommerceOrder {
     /// The order, its parcels and all of its refunds, all of one stamp.
-    static func changes(_ body: BodyReader) throws(Poison) -> [OrderChange] {
+    ///
+    /// - Parameter askedAt: when the shop was asked for it; nil where it told by itself.
+    static func changes(_ body: BodyReader, askedAt: Instant? = nil) throws(Poison) -> [OrderChange] {
         let order = try body.id("id")
         let currency = try body.text("currency")
         let refunds = try WooCommerceRefund.told(body, currency: currency)
         let parcels = try WooCommerceParcel.told(body)
-        let stamp = try stamp(body, refunds: refunds, parcels: parcels)
+        let stamp = try stamp(body, refunds: refunds, parcels: parcels, askedAt: askedAt)
         var contents = [OrderChange.Content.order(try statement(body, stamp, refunds: refunds ?? []))]
         contents += parcels.map { .shipment($0.statement(stamp)) }
         if let refunds {
@@ -70,18 +72,24 @@ enum WooCommerceOrder {
 
     /// Of two bodies of one instant the one with fewer refunds is the newer: making a refund gives the order a new
     /// time, taking one back does not. One that does not list them is the oldest. Otherwise the hash decides.
+    ///
+    /// The shop's answer to a question is newer than all it told by itself with the same time, and of two answers the
+    /// later: a shop may change an order and leave its time as it was.
     private static func stamp(
         _ body: BodyReader,
         refunds: [WooCommerceRefund]?,
-        parcels: [WooCommerceParcel]
+        parcels: [WooCommerceParcel],
+        askedAt: Instant?
     ) throws(Poison) -> Stamp {
         var read = JSONObject()
         for name in members { read[name] = body.object[name] }
         read["parcels"] = .array(parcels.map(\.json))
         let missing = refunds.map { 255 - UInt8(clamping: $0.count) } ?? 0
+        // A webhook's hash begins with at most 255 and then a digest, which is never nothing but these.
+        let standing = askedAt.map { Array(repeating: 255, count: 16) + $0.sortableBytes } ?? []
         return Stamp(
             at: try body.gmt("date_modified_gmt"),
-            hash: [missing] + SHA256.hash(data: JSON.object(read).canonicalBytes)
+            hash: standing + [missing] + SHA256.hash(data: JSON.object(read).canonicalBytes)
         )
     }
 
@@ -167,5 +175,12 @@ enum WooCommerceOrder {
             )
         }
         return lines
+    }
+}
+
+extension Instant {
+    /// In the order of time, for instants since 1970.
+    fileprivate var sortableBytes: [UInt8] {
+        withUnsafeBytes(of: UInt64(clamping: microseconds).bigEndian) { Array($0) }
     }
 }

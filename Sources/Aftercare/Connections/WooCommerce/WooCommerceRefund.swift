@@ -2,11 +2,14 @@ import JSON
 import Time
 
 /// A refund as it stands in an order: that it is recorded and how much it is. Whether the shop had the payment provider
-/// send any money is not in it. Pure.
+/// send the money is in it only where the shop was asked for its refunds too. Pure.
 struct WooCommerceRefund: Hashable, Sendable {
     let id: String
     let amount: Money?
     let reason: String?
+    /// The shop had the payment provider send it. False also where nobody knows.
+    let isPaid: Bool
+    let createdAt: Instant?
 
     /// All refunds of an order; nil where the body does not list them. No webhook tells that one was taken back: it is
     /// missing from the next list.
@@ -22,7 +25,9 @@ struct WooCommerceRefund: Hashable, Sendable {
                     id: id,
                     // Told as `-10.00`.
                     amount: try item.amount("total", in: currency)?.magnitude,
-                    reason: try item.words("reason")
+                    reason: try item.words("reason"),
+                    isPaid: item.object["refunded_payment"]?.boolValue ?? false,
+                    createdAt: try item.gmt("date_created_gmt")
                 )
             )
         }
@@ -33,10 +38,24 @@ struct WooCommerceRefund: Hashable, Sendable {
         RefundStatement(
             externalID: id,
             stamp: stamp,
-            // The list has no dates: it was recorded by then.
-            recordedAt: stamp.at,
-            transactions: [],
+            // A webhook's list has no dates: it was recorded by then.
+            recordedAt: createdAt ?? stamp.at,
+            transactions: isPaid ? [payment(stamp)] : [],
             terms: RefundTerms(amount: amount, reason: reason)
+        )
+    }
+
+    /// WooCommerce knows of one payment for a refund, and only of one that worked: where the provider refuses, no refund
+    /// is recorded.
+    private func payment(_ stamp: Stamp) -> RefundTransactionStatement {
+        RefundTransactionStatement(
+            externalID: id,
+            stamp: stamp,
+            status: .succeeded,
+            statusRaw: "refunded_payment",
+            amount: amount,
+            startedAt: createdAt,
+            processedAt: createdAt
         )
     }
 }

@@ -52,6 +52,20 @@ enum WooCommerceTopic: String, CaseIterable, Sendable {
 }
 
 enum WooCommerce {
+    /// Reads what the shop answered when it was asked: its REST API tells an order as its webhooks do. Pure.
+    static func understand(pulled topic: PullTopic, body: [UInt8], askedAt: Instant) throws(Poison) -> Understanding {
+        let body = try BodyReader(body)
+        switch topic {
+        case .missingOrder:
+            return .changes([try WooCommerceOrder.deletion(body, receivedAt: askedAt)])
+        case .order, .restoredOrder:
+            guard try !WooCommerceOrder.isDraft(body) else { return .ignored(.draftOrder) }
+            let changes = try WooCommerceOrder.changes(body, askedAt: askedAt)
+            guard topic == .restoredOrder else { return .changes(changes) }
+            return .changes(changes + [try WooCommerceOrder.restoration(body, receivedAt: askedAt)])
+        }
+    }
+
     /// Reads a webhook. Pure.
     static func understand(topic: String, body: [UInt8], receivedAt: Instant) throws(Poison) -> Understanding {
         guard let topic = WooCommerceTopic(header: topic) else { return .ignored(.unknownTopic) }

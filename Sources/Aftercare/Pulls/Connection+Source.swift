@@ -1,0 +1,16 @@
+import Observability
+
+extension Connection.Provider {
+    /// What asks the shop about its orders; nil for whoever knows none.
+    ///
+    /// - Parameter account: as the connection has it.
+    func source(account: String, _ credentials: ShopCredentials, over transport: ShopTransport) -> (any OrderSource)? {
+        switch (self, credentials) {
+        // MARK: Shopify: `ShopifyAdmin(shop: account, accessToken: token, transport: transport)` goes here.
+        case (.shopify, .shopify): nil
+        case (.wooCommerce, .wooCommerce(let key, let secret)):
+            WooCommerceREST(site: account, consumerKey: key, consumerSecret: secret, transport: transport)
+        case (.shopify, _), (.wooCommerce, _), (.easypost, _), (.aftership, _), (.shippo, _): nil
+        }
+    }
+}
