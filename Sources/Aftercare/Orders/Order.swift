@@ -118,6 +118,8 @@ struct OrderState: Hashable, Sendable {
     var refundTransactions: [String: RefundTransaction] = [:]
     /// How far each of its returns is. They are mirrored beside it (`Returns/`), because some bodies name no order.
     var returns: [String: ReturnState] = [:]
+    /// By who assessed it.
+    var risks: [String: RiskAssessment] = [:]
     /// What was raised already.
     var facts: Set<Fact.Key> = []
 }
@@ -126,6 +128,7 @@ extension OrderState {
     mutating func settleRedaction() {
         guard isRedacted else { return }
         (values.email, values.customerName, values.customerLocale, values.customer) = (nil, nil, nil, nil)
+        risks = [:]
         for id in shipments.keys { shipments[id]?.redact() }
     }
 }

@@ -28,6 +28,9 @@ struct FollowTracking {
         for finding in TrackingFinding.new(from: held.state, to: state) {
             add(Escalation(finding, of: held.id, in: state, by: origin), tenant: held.tenant, now: now)
         }
+        if let concern = Escalation(riskOf: state, over: held.state, held.id, by: origin) {
+            add(concern, tenant: held.tenant, now: now)
+        }
     }
 
     mutating func add(_ escalation: Escalation, tenant: TenantID, now: Instant) {

@@ -36,6 +36,7 @@ import Testing
         ("PrivacyRequestKind", words(PrivacyRequest.Kind.self)),
         ("PrivacyRequestState", words(PrivacyRequest.State.self)),
         ("PrivacyRequestReason", words(PrivacyRequest.Reason.self)),
+        ("RiskLevel", words(RiskLevel.self)),
         ("ShipmentStatus", words(ShipmentStatus.self)),
         ("TrackingStatus", words(ShipmentStatus.self) + [TrackingEvent.Kind.delay.rawValue]),
         ("TrackingPrecision", words(TrackingEvent.Precision.self)),
