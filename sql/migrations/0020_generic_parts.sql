@@ -4,6 +4,8 @@
 -- by the source's own time, and is only read as a whole; `risk_level` is the worst of those that count, for the statements
 -- that decide (Orders/OrderRisk). A person's word settles what was said before it.
 --
+-- Reports that a shop passes on by a parcel's number are kept as a tracking provider's are.
+--
 -- A stock level is what is available of one variant at one place. The newest word counts, by its source's own time. There
 -- are as many as a shop has variants and places, so none is swept.
 
@@ -40,6 +42,12 @@ CREATE TABLE stock_levels (
     FOREIGN KEY (tenant_id, store_id) REFERENCES stores (tenant_id, id)
 );
 CREATE INDEX stock_levels_by_creation ON stock_levels (tenant_id, store_id, created_at DESC, id DESC);
+
+-- What a shop passes on of its carriers comes from no provider.
+ALTER TABLE trackers DROP CONSTRAINT trackers_provider_check;
+ALTER TABLE trackers ADD CONSTRAINT trackers_provider_check
+    CHECK (provider IN ('easypost', 'aftership', 'shippo', 'api'));
+CREATE INDEX trackers_told_over_api ON trackers (tenant_id, store_id) WHERE provider = 'api';
 
 ALTER TABLE stock_levels ENABLE ROW LEVEL SECURITY;
 ALTER TABLE stock_levels FORCE ROW LEVEL SECURITY;

@@ -17,6 +17,7 @@ enum Routes {
             PutOrderRoutes(environment: environment).routes,
             OrderPartRoutes(environment: environment).routes,
             OrderRiskRoutes(environment: environment).routes,
+            TrackingByNumberRoutes(environment: environment).routes,
             ReturnRoutes(environment: environment).routes,
             PutReturnRoutes(environment: environment).routes,
             DisputeRoutes(environment: environment).routes,

@@ -292,6 +292,10 @@ import Time
         let reports = "POST \(one)/shipments/{shipment_external_id}/tracking-events"
         for _ in 0..<2 { _ = try await check(tenant, reports, part, PartBody.events, gives: 200) }
         _ = try await check(tenant, reports, part, [:], gives: 422)
+        let passedOn: JSON = ["events": [PartBody.eventsByNumber, 1]]
+        let byNumber = "POST /v1/stores/{store_id}/tracking-events"
+        for _ in 0..<2 { _ = try await check(tenant, byNumber, order, passedOn, headers: key, gives: 207) }
+        _ = try await check(tenant, byNumber, order, [:], gives: 422)
         let levels: JSON = ["levels": [PartBody.stock.with("sku", "B"), PartBody.stock, 1]]
         let many = "PUT /v1/stores/{store_id}/stock"
         for _ in 0..<2 { _ = try await check(tenant, many, order, levels, headers: key, gives: 207) }

@@ -21,6 +21,7 @@ import Testing
         ("ConnectionStateReason", words(Connection.StateReason.self)),
         ("PutOrderOutcome", words(PutOrder.Outcome.self)),
         ("PutOrdersOutcome", words(PutOrder.Outcome.self) + ["rejected"]),
+        ("PassedOnOutcome", ["kept", "unchanged", "rejected"]),
         ("ImportState", words(Import.State.self)),
         ("TimelineType", words(TimelineEntry.Source.self)),
         ("InboundEventState", words(InboundEvent.State.self)),

@@ -21,6 +21,11 @@ enum PartBody {
         ]
     ]
 
+    /// One of `POST /v1/stores/{store_id}/tracking-events`.
+    static let eventsByNumber: JSON = [
+        "tracking_number": "T-1", "external_id": "E-1", "status": "delivered", "happened_at": "2026-05-05T09:00:00Z",
+    ]
+
     /// Of `PUT …/refunds/{refund_external_id}`.
     static let refund: JSON = [
         "as_of": "2026-05-06T10:00:00Z", "recorded_at": "2026-05-06T09:00:00Z",

@@ -98,6 +98,7 @@ import Testing
         case (.patch, "/v1/tickets/{ticket_id}"): ["subject": "Taken over"]
         case (.post, "/v1/stores/{store_id}/orders/bulk"): ["orders": [PutBody.order.with("external_id", "T")]]
         case (.post, "/v1/stores/{store_id}/imports"): PutBody.order.with("external_id", "T")
+        case (.post, "/v1/stores/{store_id}/tracking-events"): ["events": [PartBody.eventsByNumber]]
         case (.post, let path) where path.hasSuffix("/tracking-events"): PartBody.events
         case (.post, _): [:]
         case (.put, "/v1/stores/{store_id}/watermark"): ["complete_as_of": "2026-05-04T10:00:00Z"]
