@@ -11,6 +11,7 @@ enum Scope: String, CaseIterable, Sendable {
     /// Have an order compared with its shop.
     case ordersRefresh = "orders:refresh"
     case customersRead = "customers:read"
+    case customersWrite = "customers:write"
     case eventsRead = "inbound_events:read"
     case eventsWrite = "inbound_events:write"
     case workflowsRead = "workflows:read"
@@ -55,7 +56,9 @@ enum Role: String, CaseIterable, Sendable {
         // An approver releases other people's changes, which is not there yet.
         case .author, .approver:
             Role.agent.scopes.union([
-                .storesWrite, .connectionsWrite, .ordersWrite, .eventsWrite, .testClockWrite, .usersRead, .keysRead,
+                .storesWrite, .connectionsWrite, .ordersWrite, .customersWrite, .eventsWrite, .testClockWrite,
+                .usersRead,
+                .keysRead,
             ])
         case .owner:
             Set(Scope.allCases)

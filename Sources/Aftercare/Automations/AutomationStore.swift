@@ -122,7 +122,7 @@ enum AutomationStore {
     static func lockOrder(_ origin: Origin) -> SQL {
         """
         SELECT id, number, email, customer_name, is_complete, historical, financial_status, fulfillment_status,
-               lifecycle_status, return_status, coalesce(source_updated_at, updated_at) AS as_of
+               lifecycle_status, return_status, risk_level, coalesce(source_updated_at, updated_at) AS as_of
           FROM orders
          WHERE tenant_id = \(origin.tenant)
            AND id = (SELECT \(unsafe: origin.order)

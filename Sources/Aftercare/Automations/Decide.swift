@@ -93,6 +93,7 @@ extension Question {
         if !facts.hasEmail { return .noEmail }
         // No condition of the workflow: it cannot be left out.
         if workflow.definition.messageClass == .followUp, !facts.openDisputes.isEmpty { return .disputeOpen }
+        if workflow.definition.messageClass == .followUp, facts.isFraudConcern { return .fraudConcern }
         if demands(.noOpenTicket), workflow.definition.messageClass == .followUp, !facts.openTickets.isEmpty {
             return .ticketOpen
         }

@@ -51,7 +51,8 @@ struct Known {
             refunds: refunds.map(OrderFacts.Refund.init),
             sent: Set(sent.decode(String.self)),
             openTickets: tickets.decode(String.self),
-            openDisputes: disputes.decode(String.self)
+            openDisputes: disputes.decode(String.self),
+            riskLevel: order("risk_level")
         )
     }
 

@@ -52,11 +52,14 @@ struct OrderFacts: Hashable, Sendable {
     let openTickets: [String]
     /// The source's ids of its disputes that are not over, sorted.
     let openDisputes: [String]
+    /// Nil where nobody has assessed it.
+    var riskLevel: String?
 
     var isCancelled: Bool { Self.isCancelled(lifecycleStatus) }
     var isDeleted: Bool { Self.isDeleted(lifecycleStatus) }
     var isRefunded: Bool { Self.isRefunded(financialStatus) }
     var isPaymentUnknown: Bool { Self.isPaymentUnknown(financialStatus) }
+    var isFraudConcern: Bool { Self.isFraudConcern(riskLevel) }
 
     func parcel(_ externalID: String) -> Parcel? { parcels.first { $0.externalID == externalID } }
     func refund(_ externalID: String) -> Refund? { refunds.first { $0.externalID == externalID } }
@@ -68,6 +71,7 @@ struct OrderFacts: Hashable, Sendable {
         financialStatus == "refunded" || financialStatus == "voided"
     }
     static func isPaymentUnknown(_ financialStatus: String) -> Bool { financialStatus == "unknown" }
+    static func isFraudConcern(_ riskLevel: String?) -> Bool { riskLevel == "high" }
 }
 
 extension OrderFacts {
@@ -107,6 +111,7 @@ extension OrderFacts {
             "sent": .array(sent.sorted().map { .string($0) }),
             "open_tickets": .array(openTickets.map { .string($0) }),
             "open_disputes": .array(openDisputes.map { .string($0) }),
+            "risk_level": riskLevel.map { .string($0) } ?? nil,
         ]
     }
 }

@@ -56,6 +56,8 @@ enum DeclineReason: String, CaseIterable, Sendable {
     case ticketOpen = "ticket_open"
     /// A payment of the order is disputed: whatever the workflow demands, no follow-up goes out.
     case disputeOpen = "dispute_open"
+    /// The order is assessed as a high risk: whatever the workflow demands, no follow-up goes out.
+    case fraudConcern = "fraud_concern"
     /// The parcel is no longer, or not yet, with the customer.
     case notDelivered = "not_delivered"
     /// A newer state of the refund is known, and has a notice of its own.

@@ -22,22 +22,31 @@ struct ApplyCustomer {
         switch change {
         case .statement(let statement, let externalID):
             let held = try await CustomerStore.hold(externalID, at: place, now: now, in: transaction)
-            var customer = held.customer
-            customer.apply(statement)
-            if let save = CustomerStore.save(customer, over: held, now: now) { transaction.add(save) }
-            if customer.values.isDeleted {
-                transaction.add(CustomerStore.forgetAddresses(of: held.id, tenant: place.tenant, now: now))
-            }
-            var outcome = Outcome(customer: held.id, isRedacted: customer.isRedacted)
-            guard let email = CustomerStore.normalized(customer.values.email) else { return .success(outcome) }
-            // What they ordered as a guest was theirs all along.
-            transaction.add(CustomerStore.reserve(email, externalID, at: place, now))
-            transaction.add(CustomerStore.takeIn(email, externalID, at: place, now))
-            outcome.last = [CustomerStore.moves(ofGuest: email, at: place, now)]
-            return .success(outcome)
+            let (customer, last) = apply(statement, to: held, externalID, in: transaction)
+            return .success(Outcome(customer: held.id, isRedacted: customer.isRedacted, last: last))
         case .merger(let merged, let kept):
             return try await merge(merged, into: kept, in: transaction)
         }
+    }
+
+    /// Gives the customer as they are then, and what enqueues and so comes last.
+    func apply(
+        _ statement: CustomerStatement,
+        to held: CustomerStore.Held,
+        _ externalID: String,
+        in transaction: Transaction
+    ) -> (customer: Customer, last: [SQL]) {
+        var customer = held.customer
+        customer.apply(statement)
+        if let save = CustomerStore.save(customer, over: held, now: now) { transaction.add(save) }
+        if customer.values.isDeleted {
+            transaction.add(CustomerStore.forgetAddresses(of: held.id, tenant: place.tenant, now: now))
+        }
+        guard let email = CustomerStore.normalized(customer.values.email) else { return (customer, []) }
+        // What they ordered as a guest was theirs all along.
+        transaction.add(CustomerStore.reserve(email, externalID, at: place, now))
+        transaction.add(CustomerStore.takeIn(email, externalID, at: place, now))
+        return (customer, [CustomerStore.moves(ofGuest: email, at: place, now)])
     }
 
     struct Refusal: Error {

@@ -11,7 +11,7 @@ enum MarketingState: String, CaseIterable, Sendable {
 
 /// What a source tells of a customer; each part comes from its newest statement.
 enum CustomerField: String, CaseIterable, Sendable {
-    case email, name, locale, marketing, deleted
+    case email, name, locale, marketing, deleted, vip
 }
 
 struct CustomerValues: Hashable, Sendable {
@@ -22,6 +22,11 @@ struct CustomerValues: Hashable, Sendable {
     var marketingRaw: String?
     var marketingAt: Instant?
     var isDeleted = false
+    /// Nil for somebody who is none.
+    var vipSince: Instant?
+    var vipReason: String?
+
+    var isVIP: Bool { vipSince != nil }
 
     mutating func copy(_ field: CustomerField, from other: CustomerValues) {
         switch field {
@@ -31,6 +36,7 @@ struct CustomerValues: Hashable, Sendable {
         case .marketing:
             (marketing, marketingRaw, marketingAt) = (other.marketing, other.marketingRaw, other.marketingAt)
         case .deleted: isDeleted = other.isDeleted
+        case .vip: (vipSince, vipReason) = (other.vipSince, other.vipReason)
         }
     }
 }

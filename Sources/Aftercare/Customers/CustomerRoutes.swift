@@ -44,7 +44,7 @@ struct CustomerRoutes {
         return call.unlessMatching(version: mirrored.version, reply)
     }
 
-    private func write(_ mirrored: MirroredCustomer, to object: inout JSONObjectWriter) {
+    func write(_ mirrored: MirroredCustomer, to object: inout JSONObjectWriter) {
         let values = mirrored.customer.values
         object.member("id", mirrored.id)
         object.member("store_id", mirrored.store)
@@ -57,6 +57,9 @@ struct CustomerRoutes {
         object.member("marketing_state_raw", values.marketingRaw)
         object.member("marketing_state_at", values.marketingAt)
         object.member("is_deleted", values.isDeleted)
+        object.member("is_vip", values.isVIP)
+        object.member("vip_since", values.vipSince)
+        object.member("vip_reason", values.vipReason)
         object.member("merged_into_id", mirrored.mergedInto)
         object.member("as_of", mirrored.asOf)
         object.member("version", mirrored.version)

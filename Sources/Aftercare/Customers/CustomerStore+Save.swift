@@ -8,7 +8,6 @@ extension CustomerStore {
     struct Held: Sendable {
         let id: CustomerID
         let place: Place
-        let externalID: String
         let customer: Customer
         let mergedInto: CustomerID?
         let version: Int64
@@ -24,6 +23,18 @@ extension CustomerStore {
         transaction.add(stub(externalID, at: place, now))
         let rows = try await transaction.query(lock(externalID, place))
         guard let row = rows[0].first else { throw UnreadableRow(table: "customers") }
+        return try held(row, at: place)
+    }
+
+    /// The same by the id of ours, of guests too; nil if there is none.
+    static func hold(_ id: CustomerID, tenant: TenantID, in transaction: Transaction) async throws -> Held? {
+        let rows = try await transaction.query(lock(id, tenant))
+        guard let row = rows[0].first else { return nil }
+        let (store, source): (UUID, String) = try (row("store_id"), row("source"))
+        return try held(row, at: Place(tenant: tenant, store: StoreID(store), source: source))
+    }
+
+    private static func held(_ row: Row, at place: Place) throws -> Held {
         let mirrored = try decode(row)
         var customer = mirrored.customer
         customer.provenance = try OrderMirrorStore.provenance(row)
@@ -31,11 +42,19 @@ extension CustomerStore {
         return Held(
             id: mirrored.id,
             place: place,
-            externalID: externalID,
             customer: customer,
             mergedInto: mirrored.mergedInto,
             version: mirrored.version
         )
+    }
+
+    private static func lock(_ id: CustomerID, _ tenant: TenantID) -> SQL {
+        """
+        SELECT \(unsafe: columns), source_hash, source_stamps, redacted_at IS NOT NULL AS is_redacted
+          FROM customers
+         WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
+           FOR NO KEY UPDATE
+        """
     }
 
     private static func stub(_ externalID: String, at place: Place, _ now: Instant) -> SQL {
@@ -66,7 +85,8 @@ extension CustomerStore {
                SET email = \(values.email), email_normalized = \(normalized(values.email)), name = \(values.name),
                    locale = \(values.locale), marketing_state = \(values.marketing?.rawValue),
                    marketing_raw = \(values.marketingRaw), marketing_at = \(values.marketingAt),
-                   is_deleted = \(values.isDeleted), source_updated_at = \(customer.provenance.newest?.at),
+                   is_deleted = \(values.isDeleted), is_vip = \(values.isVIP), vip_since = \(values.vipSince),
+                   vip_reason = \(values.vipReason), source_updated_at = \(customer.provenance.newest?.at),
                    source_hash = \(customer.provenance.newest.map { Bytea($0.hash) }),
                    source_stamps = \(OrderMirrorStore.stamps(customer.provenance)), version = \(held.version + 1),
                    updated_at = \(now)
@@ -78,8 +98,8 @@ extension CustomerStore {
     static func forgetAddresses(of id: CustomerID, tenant: TenantID, now: Instant) -> SQL {
         """
         UPDATE customers
-           SET email = NULL, email_normalized = NULL, name = NULL, locale = NULL, redacted_at = \(now),
-               version = version + 1, updated_at = \(now)
+           SET email = NULL, email_normalized = NULL, name = NULL, locale = NULL, is_vip = false, vip_since = NULL,
+               vip_reason = NULL, redacted_at = \(now), version = version + 1, updated_at = \(now)
          WHERE tenant_id = \(tenant.uuid) AND merged_into = \(id.uuid) AND external_id IS NULL
            AND redacted_at IS NULL
         """

@@ -6,7 +6,7 @@ import Time
 enum CustomerStore {
     static let columns = """
         id, store_id, source, external_id, email, name, locale, marketing_state, marketing_raw, marketing_at,
-        is_deleted, merged_into, source_updated_at, version, created_at, updated_at
+        is_deleted, vip_since, vip_reason, merged_into, source_updated_at, version, created_at, updated_at
         """
 
     static func customer(_ id: CustomerID, tenant: TenantID) -> SQL {
@@ -63,6 +63,7 @@ enum CustomerStore {
         (values.marketingRaw, values.marketingAt) = try (row("marketing_raw"), row("marketing_at"))
         (values.email, values.name, values.locale) = try (row("email"), row("name"), row("locale"))
         values.isDeleted = try row("is_deleted")
+        (values.vipSince, values.vipReason) = (try row("vip_since"), try row("vip_reason"))
         return try MirroredCustomer(
             id: ID(row("id")),
             store: ID(row("store_id")),

@@ -94,13 +94,8 @@ struct DisputeRoutes {
     }
 
     private func answer(_ outcome: PutOrder.Outcome, _ mirrored: MirroredDispute) -> Reply {
-        func write(to object: inout JSONObjectWriter) {
-            object.member("outcome", outcome.rawValue)
+        .put(outcome, at: "/v1/disputes/\(mirrored.id)", version: mirrored.version) { object in
             object.object("dispute") { self.write(mirrored, to: &$0) }
-        }
-        return switch outcome {
-        case .created: .created(at: "/v1/disputes/\(mirrored.id)", version: mirrored.version, write)
-        case .updated, .unchanged, .stale: .json(version: mirrored.version, write)
         }
     }
 

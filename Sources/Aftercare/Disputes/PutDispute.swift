@@ -1,4 +1,3 @@
-import Crypto
 import FoundationEssentials
 import JSON
 import Time
@@ -14,8 +13,7 @@ struct PutDispute: Hashable, Sendable {
     private let values: DisputeStatement
 
     var statement: DisputeStatement {
-        let hash = SHA256.hash(data: json.canonicalBytes)
-        var statement = DisputeStatement(stamp: Stamp(at: asOf, hash: Array(hash)))
+        var statement = DisputeStatement(stamp: Stamp(at: asOf, json: json))
         (statement.type, statement.typeRaw) = (values.type, values.typeRaw)
         (statement.status, statement.statusRaw) = (values.status, values.statusRaw)
         (statement.amount, statement.reason) = (values.amount, values.reason)

@@ -82,9 +82,7 @@ extension Import.LineError {
 extension PutOrderEntry.Rejection {
     func write(to object: inout JSONObjectWriter) {
         object.member("external_id", externalID)
-        object.member("code", code.rawValue)
-        object.member("detail", detail)
-        object.array("errors", errors) { writer, error in writer.value(error) }
+        writeProblem(to: &object)
     }
 }
 

@@ -18,6 +18,8 @@ struct SendQuestion: Sendable {
     let hasOpenTicket: Bool
     /// Whether a payment of the order is disputed.
     let hasOpenDispute: Bool
+    /// How risky the order is; nil where nobody has assessed it.
+    var riskLevel: String?
     let quietHours: QuietHours?
     /// The store's zone and the store's time.
     let zone: Zone
@@ -53,6 +55,7 @@ extension SendQuestion {
         if OrderFacts.isDeleted(lifecycleStatus) { return .orderDeleted }
         // Whatever asked for it: no workflow and no person switches this off.
         if messageClass == .followUp, hasOpenDispute { return .disputeOpen }
+        if messageClass == .followUp, OrderFacts.isFraudConcern(riskLevel) { return .fraudConcern }
         guard let workflow else { return nil }
         if workflow.rollout == .off || workflow.rollout == .shadow { return .workflowOff }
         let conditions = workflow.definition.conditions

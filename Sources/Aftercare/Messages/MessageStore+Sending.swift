@@ -11,7 +11,7 @@ extension MessageStore {
     static func circumstances(_ id: MessageID, tenant: TenantID) -> SQL {
         """
         SELECT stores.time_zone, stores.test_clock, coalesce(orders.financial_status, 'unknown') AS financial_status,
-               coalesce(orders.lifecycle_status, 'open') AS lifecycle_status,
+               coalesce(orders.lifecycle_status, 'open') AS lifecycle_status, orders.risk_level,
                parcel.status AS parcel_status, refund.state AS refund_state, policy.document,
                EXISTS (SELECT FROM tickets
                         WHERE tenant_id = \(tenant.uuid) AND order_id = message.order_id AND state <> 'closed')
@@ -73,6 +73,7 @@ extension MessageStore {
             },
             hasOpenTicket: row("has_open_ticket"),
             hasOpenDispute: row("has_open_dispute"),
+            riskLevel: row("risk_level"),
             quietHours: policy.flatMap { try FieldReader.read(JSON(parsing: $0.text), Policy.init).quietHours },
             zone: zone,
             now: testClock ?? now,

@@ -119,6 +119,8 @@ struct OrderState: Hashable, Sendable {
     /// They are mirrored beside it (`Returns/`, `Disputes/`), because some bodies name no order.
     var returns: [String: OrderReturn] = [:]
     var disputes: [String: Dispute] = [:]
+    /// By who assessed it.
+    var risks: [String: RiskAssessment] = [:]
     /// What was raised already.
     var facts: Set<Fact.Key> = []
 }
@@ -127,6 +129,7 @@ extension OrderState {
     mutating func settleRedaction() {
         guard isRedacted else { return }
         (values.email, values.customerName, values.customerLocale, values.customer) = (nil, nil, nil, nil)
+        risks = [:]
         for id in shipments.keys { shipments[id]?.redact() }
     }
 }

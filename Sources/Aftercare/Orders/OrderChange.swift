@@ -10,6 +10,7 @@ struct OrderChange: Hashable, Sendable {
         case refund(RefundStatement)
         case refundList(RefundList)
         case refundTransaction(RefundTransactionStatement)
+        case risk(RiskStatement)
 
         /// Whether it is about the order itself, and not about a part of it.
         var isTheOrder: Bool { if case .order = self { true } else { false } }

@@ -64,6 +64,8 @@ enum OrderMirror {
         case .refundTransaction(let statement):
             guard let refund = outcome.state.apply(statement, receivedAt: receivedAt) else { break }
             raiseFacts(ofRefund: refund, in: &outcome)
+        case .risk(let statement):
+            outcome.state.apply(statement)
         }
         outcome.state.settleReturns()
         outcome.state.settleRedaction()

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Postgres
 import Time
 
@@ -35,6 +36,7 @@ extension OrderMirrorStore {
                    listed_refunds = \(state.refundList?.refunds.sorted()),
                    refunds_listed_at = \(state.refundList?.stamp.at),
                    refunds_listed_hash = \(state.refundList.map { Bytea($0.stamp.hash) }),
+                   risk_level = \(state.riskLevel?.rawValue), risks = \(JSONB(state.risks.json.serializedBytes)),
                    historical = \(state.isHistorical), source_updated_at = \(state.provenance.newest?.at),
                    source_hash = \(state.provenance.newest.map { Bytea($0.hash) }),
                    source_received_at = \(state.provenance.newest?.receivedAt),

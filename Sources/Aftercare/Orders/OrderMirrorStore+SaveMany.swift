@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Postgres
 import Time
 
@@ -29,13 +30,13 @@ extension OrderMirrorStore {
                                 presentment_currency, presentment_total, financial_status, financial_status_raw,
                                 fulfillment_status, fulfillment_status_raw, lifecycle_status,
                                 lifecycle_status_raw, cancel_reason, return_status, return_status_raw,
-                                placed_at, historical, source_updated_at, source_hash, source_received_at,
+                                placed_at, risk_level, risks, historical, source_updated_at, source_hash, source_received_at,
                                 source_stamps, version, created_at, updated_at)
                  SELECT \(tenant.uuid), id, \(store.uuid), external_id, is_complete, number, email, email_normalized,
                         customer_name, customer_locale, customer, currency, total, presentment_currency,
                         presentment_total, financial, financial_raw, fulfillment, fulfillment_raw, lifecycle, lifecycle_raw,
-                        cancel_reason, returns, returns_raw, placed_at, historical, source_updated_at, source_hash,
-                        source_received_at, source_stamps, version, \(now), \(now)
+                        cancel_reason, returns, returns_raw, placed_at, risk_level, risks, historical, source_updated_at,
+                        source_hash, source_received_at, source_stamps, version, \(now), \(now)
                    FROM unnest(\(changes.map(\.held.id.uuid)), \(changes.map(\.externalID)),
                                \(changes.map(\.state.isComplete)), \(column(\.number)), \(column(\.email)),
                                \(column { $0.email.map { MailAddress.normalized($0) } }), \(column(\.customerName)),
@@ -46,14 +47,17 @@ extension OrderMirrorStore {
                                \(column(\.fulfillment.rawValue)), \(column(\.fulfillmentRaw)),
                                \(column(\.lifecycle.rawValue)), \(column(\.lifecycleRaw)), \(column(\.cancelReason)),
                                \(column(\.returns.rawValue)), \(column(\.returnsRaw)), \(column(\.placedAt)),
+                               \(changes.map(\.state.riskLevel?.rawValue)),
+                               \(changes.map { JSONB($0.state.risks.json.serializedBytes) }),
                                \(changes.map(\.state.isHistorical)), \(newest.map { $0?.at }),
                                \(newest.map { $0.map { Bytea($0.hash) } }), \(newest.map { $0?.receivedAt }),
                                \(changes.map { stamps($0.state.provenance) }), \(changes.map { $0.held.version + 1 }))
                         AS told (id, external_id, is_complete, number, email, email_normalized, customer_name,
                                  customer_locale, customer, currency, total, presentment_currency,
                                  presentment_total, financial, financial_raw, fulfillment, fulfillment_raw,
-                                 lifecycle, lifecycle_raw, cancel_reason, returns, returns_raw, placed_at, historical, source_updated_at, source_hash,
-                                 source_received_at, source_stamps, version)
+                                 lifecycle, lifecycle_raw, cancel_reason, returns, returns_raw, placed_at,
+                                 risk_level, risks, historical, source_updated_at, source_hash, source_received_at,
+                                 source_stamps, version)
             ON CONFLICT (tenant_id, store_id, external_id)
               DO UPDATE SET is_complete = excluded.is_complete, number = excluded.number, email = excluded.email,
                             email_normalized = excluded.email_normalized, customer_name = excluded.customer_name,
@@ -69,6 +73,7 @@ extension OrderMirrorStore {
                             lifecycle_status_raw = excluded.lifecycle_status_raw,
                             cancel_reason = excluded.cancel_reason, return_status = excluded.return_status,
                             return_status_raw = excluded.return_status_raw, placed_at = excluded.placed_at,
+                            risk_level = excluded.risk_level, risks = excluded.risks,
                             historical = excluded.historical, source_updated_at = excluded.source_updated_at,
                             source_hash = excluded.source_hash, source_received_at = excluded.source_received_at,
                             source_stamps = excluded.source_stamps,

@@ -59,6 +59,9 @@ struct OrderRoutes {
             writer.object { write(shipment.shipment, shipment.id, shipment.externalID, to: &$0) }
         }
         object.array("refunds", order.refunds) { writer, refund in refund.write(to: &writer) }
+        object.array("risk_assessments", order.state.risks.sorted { $0.key < $1.key }) { writer, risk in
+            writer.object { write(risk.value, by: risk.key, to: &$0) }
+        }
     }
 
     private func write(_ order: Order, to object: inout JSONObjectWriter) {
@@ -82,6 +85,7 @@ struct OrderRoutes {
         object.member("cancel_reason", values.cancelReason)
         object.member("return_status", values.returns.rawValue)
         object.member("return_status_raw", values.returnsRaw)
+        object.member("risk_level", order.state.riskLevel?.rawValue)
         object.member("total", values.total)
         object.member("presentment_total", values.presentmentTotal)
         object.member("placed_at", values.placedAt)
@@ -89,6 +93,15 @@ struct OrderRoutes {
         object.member("version", order.version)
         object.member("created_at", order.createdAt)
         object.member("updated_at", order.updatedAt)
+    }
+
+    private func write(_ risk: RiskAssessment, by source: String, to object: inout JSONObjectWriter) {
+        object.member("source", source)
+        object.member("level", risk.level.rawValue)
+        object.member("level_raw", risk.levelRaw)
+        object.array("reasons", risk.reasons) { writer, reason in writer.value(reason) }
+        object.member("assessed_at", risk.assessedAt)
+        object.member("as_of", risk.stamp.at)
     }
 
     private func write(_ line: OrderLine, in currency: String?, to object: inout JSONObjectWriter) {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Postgres
 import Time
 
@@ -9,7 +10,7 @@ enum OrderStore {
         presentment_currency, presentment_total, financial_status, financial_status_raw, fulfillment_status,
         fulfillment_status_raw, lifecycle_status, lifecycle_status_raw, cancel_reason, return_status,
         return_status_raw, placed_at, is_complete, historical, source_updated_at, version, created_at, updated_at,
-        customer_external_id, customer_id
+        customer_external_id, customer_id, risks
         """
 
     static let shipmentColumns = """
@@ -218,12 +219,12 @@ enum OrderStore {
             id, store, externalID, number, email, name, locale, currency, total, presentmentCurrency, presentmentTotal,
             financial, financialRaw, fulfillment, fulfillmentRaw, lifecycle, lifecycleRaw, cancelReason, returns,
             returnsRaw, placedAt, isComplete, isHistorical, sourceUpdatedAt, version, createdAt, updatedAt,
-            customerExternalID, customer
+            customerExternalID, customer, risks
         ) = try row.decode(
             (
                 UUID, UUID, String, String?, String?, String?, String?, String?, Int64?, String?, Int64?,
                 String, String?, String, String?, String, String?, String?, String,
-                String?, Instant?, Bool, Bool, Instant?, Int64, Instant, Instant, String?, UUID?
+                String?, Instant?, Bool, Bool, Instant?, Int64, Instant, Instant, String?, UUID?, JSONB
             ).self
         )
         guard let financial = FinancialStatus(rawValue: financial),
@@ -251,6 +252,8 @@ enum OrderStore {
             placedAt: placedAt
         )
         (state.isComplete, state.isHistorical) = (isComplete, isHistorical)
+        // Of most orders nobody has assessed anything.
+        if risks.text.count > 2 { state.risks = [String: RiskAssessment](kept: try JSON(parsing: risks.text)) }
         return Order(
             id: ID(id),
             store: ID(store),

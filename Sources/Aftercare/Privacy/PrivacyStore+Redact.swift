@@ -16,7 +16,8 @@ extension PrivacyStore {
                 """
                 UPDATE orders
                    SET email = NULL, email_normalized = NULL, customer_name = NULL, customer_locale = NULL,
-                       customer_external_id = NULL, redacted_at = \(now), version = version + 1, updated_at = \(now)
+                       customer_external_id = NULL, risk_level = NULL, risks = '{}', redacted_at = \(now),
+                       version = version + 1, updated_at = \(now)
                  WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(orders)) AND redacted_at IS NULL
                 """
             ),
@@ -144,8 +145,8 @@ extension PrivacyStore {
                 """
                 UPDATE customers
                    SET email = NULL, email_normalized = NULL, name = NULL, locale = NULL, marketing_state = NULL,
-                       marketing_raw = NULL, marketing_at = NULL, redacted_at = \(now), version = version + 1,
-                       updated_at = \(now)
+                       marketing_raw = NULL, marketing_at = NULL, is_vip = false, vip_since = NULL,
+                       vip_reason = NULL, redacted_at = \(now), version = version + 1, updated_at = \(now)
                  WHERE tenant_id = \(tenant.uuid) AND id = ANY (\(customers)) AND redacted_at IS NULL
                 """
             ),

@@ -1,4 +1,3 @@
-import Crypto
 import FoundationEssentials
 import JSON
 import Time
@@ -21,7 +20,7 @@ struct PutReturn: Hashable, Sendable {
 
     var statement: ReturnStatement {
         ReturnStatement(
-            stamp: Stamp(at: asOf, hash: Array(SHA256.hash(data: json.canonicalBytes))),
+            stamp: Stamp(at: asOf, json: json),
             told: told,
             values: values,
             receipts: receipts,

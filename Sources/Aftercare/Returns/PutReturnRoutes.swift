@@ -83,13 +83,8 @@ struct PutReturnRoutes {
         _ mirrored: MirroredReturn,
         _ lines: [MirroredReturn.Line]
     ) -> Reply {
-        func write(to object: inout JSONObjectWriter) {
-            object.member("outcome", outcome.rawValue)
+        .put(outcome, at: "/v1/returns/\(mirrored.id)", version: mirrored.version) { object in
             object.object("return") { returns.write(mirrored, lines, to: &$0) }
-        }
-        return switch outcome {
-        case .created: .created(at: "/v1/returns/\(mirrored.id)", version: mirrored.version, write)
-        case .updated, .unchanged, .stale: .json(version: mirrored.version, write)
         }
     }
 }

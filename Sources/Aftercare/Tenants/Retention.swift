@@ -5,8 +5,8 @@ import Time
 /// How long what is short-lived is kept, and when the store's night is.
 ///
 /// Not here: orders, customers, returns, disputes, facts, inbound events, runs and messages. They are what the
-/// merchant's questions are answered from. Nor privacy requests: they are the proof that something was erased, and name
-/// nobody once it was.
+/// merchant's questions are answered from. Nor stock: there is as much of it as the shop has variants. Nor privacy
+/// requests: they are the proof that something was erased, and name nobody once it was.
 enum Retention {
     /// What the sweep deletes, in the order it does.
     enum Subject: CaseIterable, Sendable {

@@ -22,14 +22,16 @@ struct AnnounceTicket {
                 EscalationStore.holdOrder(of: id, tenant: tenant),
                 TicketStore.lock(id, tenant: tenant),
                 TenantStore.store(store, tenant: tenant),
-                TicketStore.comments(id, tenant: tenant)
+                TicketStore.comments(id, tenant: tenant),
+                TicketStore.context(id, tenant: tenant)
             )
             guard let ticket = try rows[1].first.map(TicketStore.decode), ticket.notification == .waiting,
                 let store = try rows[2].first.map(TenantStore.decode)
             else { return }
             let number: String? = try rows[0].first?("number")
             let latest = try rows[3].map(TicketStore.decodeComment).last
-            guard let mail = mail(about: ticket, number, latest, of: store, now: now) else {
+            let context = try TicketStore.decodeContext(rows[4])
+            guard let mail = mail(about: ticket, number, latest, context, of: store, now: now) else {
                 transaction.add(EscalationStore.note(.noAddress, by: nil, on: id, tenant: tenant, now: now))
                 return
             }
@@ -47,6 +49,7 @@ struct AnnounceTicket {
         about ticket: Ticket,
         _ orderNumber: String?,
         _ latest: Ticket.Comment?,
+        _ context: TicketContext,
         of store: Store,
         now: Instant
     ) -> (message: Message, request: Message.Request)? {
@@ -65,7 +68,7 @@ struct AnnounceTicket {
             createdAt: now,
             updatedAt: now
         )
-        let text = announce(ticket, orderNumber: orderNumber, latest, of: store, at: environment.publicURL)
+        let text = announce(ticket, orderNumber: orderNumber, latest, context, of: store, at: environment.publicURL)
         let sender = Mailbox(store.mailFrom ?? environment.mailFrom).named(store.name)
         return (
             message,
@@ -90,13 +93,15 @@ func announce(
     _ ticket: Ticket,
     orderNumber: String?,
     _ latest: Ticket.Comment?,
+    _ context: TicketContext = TicketContext(),
     of store: Store,
     at publicURL: String
 ) -> RenderedText {
     let subject = ticket.subject.singleLine(limit: 160)
     let order = orderNumber.map { " (order \($0.singleLine(limit: 40)))" } ?? ""
+    let vip = context.isVIP ? " The customer is a VIP." : ""
     let body = """
-        \(ticket.kind.title)\(order). A person at \(store.name.singleLine(limit: 100)) is needed.
+        \(ticket.kind.title)\(order). A person at \(store.name.singleLine(limit: 100)) is needed.\(vip)
 
         \(latest?.body ?? subject)
 

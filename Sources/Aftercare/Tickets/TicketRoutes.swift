@@ -113,13 +113,17 @@ struct TicketRoutes {
                 TicketStore.ticket(id, tenant: $0.tenant),
                 TicketStore.comments(id, tenant: $0.tenant),
                 TicketStore.events(id, tenant: $0.tenant),
+                TicketStore.context(id, tenant: $0.tenant),
             ]
         }
         guard let ticket = try rows[0].first.map(TicketStore.decode) else { throw Problem.notFound }
         let comments = try rows[1].map(TicketStore.decodeComment)
         let events = try rows[2].map(TicketStore.decodeEvent)
+        let context = try TicketStore.decodeContext(rows[3])
         let reply = Reply.json(version: ticket.version) { object in
             write(ticket, to: &object)
+            object.member("order_risk_level", context.risk?.rawValue)
+            object.member("customer_is_vip", context.isVIP)
             object.array("comments", comments) { writer, comment in writer.object { write(comment, to: &$0) } }
             object.array("events", events) { writer, event in writer.object { write(event, to: &$0) } }
         }

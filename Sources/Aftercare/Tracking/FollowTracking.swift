@@ -32,6 +32,9 @@ struct FollowTracking {
             guard let escalation = Escalation(conflict, of: held.id, in: state, by: origin) else { continue }
             add(escalation, tenant: held.tenant, now: now)
         }
+        if let concern = Escalation(riskOf: state, over: held.state, held.id, by: origin) {
+            add(concern, tenant: held.tenant, now: now)
+        }
     }
 
     mutating func add(_ escalation: Escalation, tenant: TenantID, now: Instant) {

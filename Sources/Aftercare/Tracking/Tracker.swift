@@ -6,10 +6,13 @@ import Time
 /// carrier may be faster than the shop.
 struct Tracker: Hashable, Sendable {
     struct Key: Hashable, Sendable {
-        let provider: Connection.Provider
+        /// Nil for what a shop passes on over the API.
+        let provider: Connection.Provider?
         let number: TrackingNumber
         /// `Carrier.normalized`; empty where the provider names none.
         let carrier: String
+
+        var source: String { provider?.rawValue ?? Tracker.api }
     }
 
     let key: Key
@@ -20,6 +23,9 @@ struct Tracker: Hashable, Sendable {
     private(set) var word: TrackerWord
     /// Of all updates, and not of the latest alone: none needs to repeat what another said.
     private(set) var events: [String: TrackingEvent]
+
+    /// Stands for no provider.
+    static let api = "api"
 
     /// The latest are kept. No parcel has as many.
     static let limit = 500

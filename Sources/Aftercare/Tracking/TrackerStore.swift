@@ -17,22 +17,45 @@ enum TrackerStore {
         now: Instant,
         in transaction: Transaction
     ) async throws -> Tracker {
+        try await noting(update, tenant, store, receivedAt: receivedAt, now: now, in: transaction).tracker
+    }
+
+    /// The same; whether it says anything new.
+    static func note(
+        _ update: TrackingUpdate,
+        tenant: TenantID,
+        store: StoreID,
+        receivedAt: Instant,
+        now: Instant,
+        in transaction: Transaction
+    ) async throws -> Bool {
+        try await noting(update, tenant, store, receivedAt: receivedAt, now: now, in: transaction).isNews
+    }
+
+    private static func noting(
+        _ update: TrackingUpdate,
+        _ tenant: TenantID,
+        _ store: StoreID,
+        receivedAt: Instant,
+        now: Instant,
+        in transaction: Transaction
+    ) async throws -> (tracker: Tracker, isNews: Bool) {
         var tracker = Tracker(update, receivedAt: receivedAt)
         transaction.add(insert(tracker, tenant: tenant, store: store, now: now))
         let rows = try await transaction.query(lock(tracker.key, tenant: tenant, store: store))
         guard let known = try rows[0].first.map(decode) else { throw UnreadableRow(table: "trackers") }
-        guard known != tracker else { return tracker }
+        guard known != tracker else { return (tracker, true) }
         tracker = known
         tracker.merge(update, receivedAt: receivedAt)
         if tracker != known { transaction.add(self.update(tracker, tenant: tenant, store: store, now: now)) }
-        return tracker
+        return (tracker, tracker != known)
     }
 
     private static func insert(_ tracker: Tracker, tenant: TenantID, store: StoreID, now: Instant) -> SQL {
         """
         INSERT INTO trackers (tenant_id, store_id, number, provider, carrier, external_id, status_raw, said_at,
                               estimated_delivery, signed_by, events, created_at, updated_at)
-             VALUES (\(tenant.uuid), \(store.uuid), \(tracker.key.number.key), \(tracker.key.provider.rawValue),
+             VALUES (\(tenant.uuid), \(store.uuid), \(tracker.key.number.key), \(tracker.key.source),
                      \(tracker.key.carrier), \(tracker.externalID), \(tracker.statusRaw), \(tracker.word.saidAt),
                      \(tracker.word.estimatedDelivery?.description), \(tracker.word.signedBy),
                      \(JSONB(tracker.eventsJSON.serializedBytes)), \(now), \(now))
@@ -49,7 +72,7 @@ enum TrackerStore {
         SELECT \(unsafe: columns)
           FROM trackers
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND number = \(key.number.key)
-           AND provider = \(key.provider.rawValue) AND carrier = \(key.carrier)
+           AND provider = \(key.source) AND carrier = \(key.carrier)
            FOR UPDATE
         """
     }
@@ -63,7 +86,7 @@ enum TrackerStore {
                signed_by = \(tracker.word.signedBy), events = \(JSONB(tracker.eventsJSON.serializedBytes)),
                updated_at = \(now)
          WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND number = \(tracker.key.number.key)
-           AND provider = \(tracker.key.provider.rawValue) AND carrier = \(tracker.key.carrier)
+           AND provider = \(tracker.key.source) AND carrier = \(tracker.key.carrier)
         """
     }
 
@@ -115,6 +138,32 @@ enum TrackerStore {
               WHERE EXISTS (SELECT FROM connections
                              WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
                                AND provider = ANY (\(Connection.Provider.trackers.map(\.rawValue))))
+                 OR EXISTS (SELECT FROM trackers
+                             WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND provider = 'api')
+        """
+    }
+
+    /// The same for the latest orders with a shipment of one of these numbers, by `shipments_by_tracking_number`: what was
+    /// told of them is committed.
+    static func enqueueMatch(_ numbers: [TrackingNumber], tenant: TenantID, store: StoreID, now: Instant) -> SQL {
+        """
+        WITH parcels AS MATERIALIZED (
+            SELECT DISTINCT order_id
+              FROM shipments
+             WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
+               AND tracking_key = ANY (\(numbers.map(\.key)))
+        ), latest AS MATERIALIZED (
+            SELECT orders.id, row_number() OVER (ORDER BY orders.created_at DESC) AS place
+              FROM parcels
+              JOIN orders
+                ON orders.tenant_id = \(tenant.uuid) AND orders.id = parcels.order_id
+        )
+        INSERT INTO jobs (tenant_id, id, store_id, kind, subject_id, run_at, created_at)
+             SELECT \(tenant.uuid), job.id, \(store.uuid), \(MatchTracking.kind), latest.id, \(now), \(now)
+               FROM latest
+               JOIN unnest(\((0..<sharedBy * numbers.count).map { _ in JobID.new().uuid })) WITH ORDINALITY
+                    AS job (id, place)
+                 ON job.place = latest.place
         """
     }
 
@@ -124,11 +173,12 @@ enum TrackerStore {
         let (number, provider, carrier, externalID, statusRaw, saidAt, estimate, signedBy, events) = try row.decode(
             (String, String, String, String?, String?, Instant, String?, String?, JSONB).self
         )
-        guard let number = TrackingNumber(number), let provider = Connection.Provider(rawValue: provider) else {
+        let known = Connection.Provider(rawValue: provider)
+        guard let number = TrackingNumber(number), known != nil || provider == Tracker.api else {
             throw UnreadableRow(table: "trackers")
         }
         return Tracker(
-            key: Tracker.Key(provider: provider, number: number, carrier: carrier),
+            key: Tracker.Key(provider: known, number: number, carrier: carrier),
             externalID: externalID,
             statusRaw: statusRaw,
             word: TrackerWord(

@@ -88,11 +88,11 @@ extension Escalation {
         self.init(
             kind: .unknownOrderData,
             origin: .order(order, by: origin),
-            effectKey: "\(Ticket.Kind.unknownOrderData.rawValue):\(store):\(update.provider.rawValue):\(word)",
+            effectKey: "\(Ticket.Kind.unknownOrderData.rawValue):\(store):\(update.source):\(word)",
             evidenceKey: "first",
-            subject: "\(update.provider.rawValue) says \(word), which is not known",
+            subject: "\(update.source) says \(word), which is not known",
             summary: """
-                The status \(word) of \(update.provider.rawValue) counts as unknown for every parcel. It was met first \
+                The status \(word) of \(update.source) counts as unknown for every parcel. It was met first \
                 for \(update.number.key). Look what it means, and tell whoever runs this program.
                 """
         )

@@ -28,7 +28,8 @@ enum TrackingMatch {
                 let (events, end) = events(of: tracker, about: shipment, from: start)
                 guard !events.isEmpty else { continue }
                 changes += events.map { OrderChange(order: order, content: .tracking($0, shipment: id)) }
-                if (start - before...end).contains(tracker.word.saidAt) {
+                // Reports that are passed on say nothing of the parcel as a whole.
+                if tracker.key.provider != nil, (start - before...end).contains(tracker.word.saidAt) {
                     changes.append(OrderChange(order: order, content: .tracker(tracker.word, shipment: id)))
                 }
             }

@@ -4,7 +4,8 @@ import Time
 
 /// What a tracking provider says of one parcel: the whole of it, every time, whichever provider it is.
 struct TrackingUpdate: Hashable, Sendable {
-    let provider: Connection.Provider
+    /// Nil for what a shop passes on over the API.
+    let provider: Connection.Provider?
     let number: TrackingNumber
     /// As the provider calls it.
     let carrier: String?
@@ -23,6 +24,8 @@ struct TrackingUpdate: Hashable, Sendable {
         let message: String?
         let place: String?
         let time: CarrierTime
+        /// Where whoever tells it has an id for it that stays.
+        var id: String?
     }
 }
 
@@ -43,6 +46,9 @@ struct TrackingWord: Hashable, Sendable {
 }
 
 extension TrackingUpdate {
+    /// Who tells it, by name.
+    var source: String { provider?.rawValue ?? Tracker.api }
+
     /// Its scans as reports; and its status as one more where no scan says so, such as that a parcel is lost.
     ///
     /// A report's key is made of what it says: no provider gives a scan an id that stays.
@@ -99,6 +105,7 @@ extension TrackingUpdate {
 
     /// `easypost:` and a hash. Without what may change of one scan: the provider's own times.
     private func key(of scan: Scan) -> String {
+        if let id = scan.id { return "\(source):\(id)" }
         let time =
             switch scan.time.precision {
             case .exact: scan.time.latest.rfc3339Exact
@@ -115,6 +122,6 @@ extension TrackingUpdate {
             withUnsafeBytes(of: UInt64(part.utf8.count).bigEndian) { hasher.update(bufferPointer: $0) }
             hasher.update(data: Array(part.utf8))
         }
-        return "\(provider.rawValue):\(Base64URL.encode(Array(hasher.finalize().prefix(18))))"
+        return "\(source):\(Base64URL.encode(Array(hasher.finalize().prefix(18))))"
     }
 }

@@ -17,7 +17,8 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     case unknownTopic = "unknown_topic"
     case toldByOrdersUpdated = "told_by_orders_updated"
     case deletionsNotMirrored = "deletions_not_mirrored"
-    case risksNotMirrored = "risks_not_mirrored"
+    /// It says that an order's risk was assessed, and not how high it is.
+    case riskLevelNotTold = "risk_level_not_told"
     /// A payment, an authorization, a void: none that pays money back.
     case paymentsNotMirrored = "payments_not_mirrored"
     case fulfillmentOrdersNotMirrored = "fulfillment_orders_not_mirrored"

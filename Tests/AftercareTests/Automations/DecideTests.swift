@@ -44,6 +44,7 @@ import Time
         Spoiled(.noEmail) { $0.hasEmail = false },
         Spoiled(.ticketOpen) { $0.openTickets = ["question"] },
         Spoiled(.disputeOpen) { $0.openDisputes = ["9"] },
+        Spoiled(.fraudConcern) { $0.riskLevel = "high" },
         Spoiled(.notDelivered) { $0.parcelStatus = nil },
         Spoiled(.notDelivered, .unknownOrderData) { $0.parcelStatus = "unknown" },
         Spoiled(.notDelivered) { $0.parcelStatus = "returning" },

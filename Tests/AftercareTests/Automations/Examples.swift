@@ -29,6 +29,7 @@ struct QuestionExample {
     var isScheduled = false
     var openTickets: [String] = []
     var openDisputes: [String] = []
+    var riskLevel: String?
 
     var rollout = Workflow.Rollout.live
     var schedule = Workflow.Schedule.byPolicy(.followUp)
@@ -82,7 +83,8 @@ struct QuestionExample {
                 refunds: [],
                 sent: isSent ? [Self.key] : [],
                 openTickets: openTickets,
-                openDisputes: openDisputes
+                openDisputes: openDisputes,
+                riskLevel: riskLevel
             ),
             isScheduled: isScheduled,
             workflow: WorkflowVersion(

@@ -48,7 +48,7 @@ import Time
             Set(applied.map(\.rawValue)) == [
                 "orders/create", "orders/updated", "orders/paid", "orders/cancelled", "orders/fulfilled",
                 "orders/partially_fulfilled", "fulfillments/create", "fulfillments/update", "fulfillment_events/create",
-                "orders/delete", "app/uninstalled",
+                "orders/delete", "orders/risk_assessment_changed", "app/uninstalled",
                 "refunds/create", "order_transactions/create",
                 "returns/request", "returns/approve", "returns/decline", "returns/cancel", "returns/close",
                 "returns/reopen", "returns/update", "reverse_deliveries/attach_deliverable",

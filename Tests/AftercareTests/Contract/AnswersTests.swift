@@ -86,6 +86,7 @@ import Time
         try await demo.post("customers/data_request", body: PrivacyBody.dataRequest())
         try await tenant.settle()
         _ = try await tenant.importOrders([[:], [:]])
+        for sku in ["JK-1", "JK-2"] { _ = try await tenant.putStock(PartBody.stock, sku) }
         return tenant
     }
 
@@ -300,6 +301,53 @@ import Time
         try await tenant.settle()
         let event = ["event_id": try #require(kept["id"]?.stringValue)]
         _ = try await check(tenant, "POST /v1/inbound-events/{event_id}/replay", event, gives: 202)
+    }
+
+    @Test func `to what is told in parts and besides orders fit the specification`() async throws {
+        let tenant = try await TestTenant.make()
+        let (key, versioned) = ([("Idempotency-Key", "one")], [("If-Match", "\"v1\"")])
+        let order = ["store_id": tenant.store.description, "external_id": "A%2F1"]
+        let (one, part) = (
+            "/v1/stores/{store_id}/orders/by-external-id/{external_id}",
+            order.merging(["shipment_external_id": "P%2F1", "refund_external_id": "RF", "sku": "JK%201"]) { one, _ in
+                one
+            }
+        )
+        let parts: [(String, JSON)] = [
+            ("PUT \(one)/shipments/{shipment_external_id}", PartBody.shipment),
+            ("PUT \(one)/refunds/{refund_external_id}", PartBody.refund), ("PUT \(one)/risk", PartBody.risk),
+            ("PUT /v1/stores/{store_id}/stock/{sku}", PartBody.stock),
+        ]
+        for (name, body) in parts {
+            _ = try await check(tenant, name, part, body, headers: [("If-Match", "\"v99\"")], gives: 412)
+            _ = try await check(tenant, name, part, body, gives: 201)
+            _ = try await check(tenant, name, part, body, gives: 200)
+            _ = try await check(tenant, name, part, [:], gives: 422)
+        }
+        let reports = "POST \(one)/shipments/{shipment_external_id}/tracking-events"
+        for _ in 0..<2 { _ = try await check(tenant, reports, part, PartBody.events, gives: 200) }
+        _ = try await check(tenant, reports, part, [:], gives: 422)
+        let passedOn: JSON = ["events": [PartBody.eventsByNumber, 1]]
+        let byNumber = "POST /v1/stores/{store_id}/tracking-events"
+        for _ in 0..<2 { _ = try await check(tenant, byNumber, order, passedOn, headers: key, gives: 207) }
+        _ = try await check(tenant, byNumber, order, [:], gives: 422)
+        let levels: JSON = ["levels": [PartBody.stock.with("sku", "B"), PartBody.stock, 1]]
+        let many = "PUT /v1/stores/{store_id}/stock"
+        for _ in 0..<2 { _ = try await check(tenant, many, order, levels, headers: key, gives: 207) }
+        _ = try await check(tenant, many, order, [:], gives: 422)
+        let account = "PUT /v1/stores/{store_id}/customers/by-external-id/{external_id}"
+        _ = try await check(tenant, account, order, PartBody.customer, headers: versioned, gives: 412)
+        let made = try await check(tenant, account, order, PartBody.customer, gives: 201)
+        _ = try await check(tenant, account, order, PartBody.customer, headers: versioned, gives: 200)
+        _ = try await check(tenant, account, order, ["colour": "red"], gives: 422)
+        let person = ["customer_id": try #require(made["customer"]?["id"]?.stringValue)]
+        let flag = "PATCH /v1/customers/{customer_id}"
+        _ = try await check(tenant, flag, person, ["is_vip": true, "vip_reason": "Gold"], gives: 200)
+        _ = try await check(tenant, flag, person, ["is_vip": false], headers: versioned, gives: 412)
+        let found = ["order_id": try #require(try await tenant.list("/v1/orders").first?["id"]?.stringValue)]
+        let word = "PATCH /v1/orders/{order_id}"
+        _ = try await check(tenant, word, found, ["risk": ["level": "low", "reasons": ["Called."]]], gives: 200)
+        _ = try await check(tenant, word, found, ["risk": nil], headers: versioned, gives: 412)
     }
 
     @Test func `about tickets fit the specification`() async throws {

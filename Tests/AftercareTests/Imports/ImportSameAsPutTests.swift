@@ -40,6 +40,7 @@ import Time
             "fulfillment_status_raw": "u", "lifecycle_status": "cancelled", "lifecycle_status_raw": "l",
             "return_status": "requested", "return_status_raw": "r", "cancel_reason": "changed mind",
             "cancelled_at": at(7), "placed_at": at(1),
+            "risk": ["level": "high", "level_raw": "9", "reasons": ["Far away"], "assessed_at": at(2), "source": "F"],
             "lines": .array(
                 (1...lines).map { line in
                     [

@@ -45,6 +45,9 @@ import Testing
             for (name, path) in lists {
                 ids[name] = try #require(try await tenant.get(path)["data"]?[0]?["id"]?.stringValue, "\(path)")
             }
+            ids["shipment_external_id"] = "P-1"
+            ids["refund_external_id"] = "RF-1"
+            ids["sku"] = "JK-1"
             ids["external_id"] = try #require(try await demo.order()["external_id"]?.stringValue)
             let operation = try await tenant.rows("SELECT id FROM operations WHERE tenant_id = \(tenant.id.uuid)")
             ids["operation_id"] = OperationID(try #require(try operation.first?("id", as: UUID.self))).description
@@ -97,11 +100,21 @@ import Testing
         case (.post, "/v1/stores/{store_id}/imports"): PutBody.order.with("external_id", "T")
         case (.post, "/v1/connections/{connection_id}/pulls"): ["kind": "sweep"]
         case (.put, "/v1/connections/{connection_id}/credentials"): ["access_token": "taken-over"]
+        case (.post, "/v1/stores/{store_id}/tracking-events"): ["events": [PartBody.eventsByNumber]]
+        case (.post, let path) where path.hasSuffix("/tracking-events"): PartBody.events
         case (.post, _): [:]
         case (.put, "/v1/stores/{store_id}/watermark"): ["complete_as_of": "2026-05-04T10:00:00Z"]
         case (.put, "/v1/stores/{store_id}/orders/by-external-id/{external_id}"): PutBody.order
         case (.put, "/v1/stores/{store_id}/returns/by-external-id/{external_id}"): ReturnBody.put
         case (.put, "/v1/stores/{store_id}/disputes/by-external-id/{external_id}"): DisputeBody.put
+        case (.put, "/v1/stores/{store_id}/customers/by-external-id/{external_id}"): PartBody.customer
+        case (.put, "/v1/stores/{store_id}/stock"): ["levels": [PartBody.stock.with("sku", "JK-1")]]
+        case (.put, "/v1/stores/{store_id}/stock/{sku}"): PartBody.stock
+        case (.put, let path) where path.hasSuffix("/risk"): PartBody.risk
+        case (.put, let path) where path.hasSuffix("/shipments/{shipment_external_id}"): PartBody.shipment
+        case (.put, let path) where path.hasSuffix("/refunds/{refund_external_id}"): PartBody.refund
+        case (.patch, "/v1/orders/{order_id}"): ["risk": ["level": "low"]]
+        case (.patch, "/v1/customers/{customer_id}"): ["is_vip": true]
         case (.patch, "/v1/connections/{connection_id}"): ["state": "disabled"]
         case (.patch, _): ["name": "Taken over"]
         default: nil

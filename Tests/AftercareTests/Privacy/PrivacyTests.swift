@@ -49,6 +49,8 @@ import Time
         for carriersWord: SQL in [
             "UPDATE shipments SET signed_by = 'Ada Example', tracker_said_at = \(now) WHERE tenant_id = \(id)",
             "UPDATE tracking_events SET message = 'Left with Ada Example', place = 'Ada Example' WHERE tenant_id = \(id)",
+            "UPDATE orders SET risks = '{\"f\": {\"level\": \"low\", \"reasons\": [\"Ada Example\"], \"hash\": \"\"}}' WHERE tenant_id = \(id)",
+            "UPDATE customers SET is_vip = true, vip_since = \(now), vip_reason = 'Ada Example' WHERE tenant_id = \(id)",
         ] {
             let answer = try await tenant.server.database.superuser.execute(carriersWord)
             #expect(answer.affected > 0)

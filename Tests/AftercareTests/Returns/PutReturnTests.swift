@@ -34,6 +34,21 @@ import Time
         #expect(try await tenant.get("/v1/returns/\(id)", headers: [("If-None-Match", "\"v3\"")]).status == 304)
     }
 
+    // domain.md 5, case 18.
+    @Test func `what comes back without having been announced is counted, and not taken for all of it`() async throws {
+        let tenant = try await TestTenant.make()
+        _ = try await tenant.put(PutBody.order)
+        let parcel = ReturnBody.receipt(2, at: 0).with("order_external_id", "A-1")
+        let made = try await tenant.putReturn(parcel, "WH-77")
+        #expect(made.status == 201 && made["return"]?["state"] == "partially_received", "\(made.json)")
+        #expect(made["return"]?["received_quantity"] == 2 && made["return"]?["announced_quantity"] == 0)
+        #expect(made["return"]?["lines"]?[0]?["quantity"] == .null)
+        #expect(try await tenant.returnFacts() == ["return_received WH-77"])
+        // Announced afterwards, it is all there.
+        let announced = ReturnBody.put.with("lines", [["external_id": "L-1", "quantity": 2]])
+        #expect(try await tenant.putReturn(announced, "WH-77")["return"]?["state"] == "received")
+    }
+
     @Test func `the axis follows from the returns, whatever the order's body says of it`() async throws {
         let tenant = try await TestTenant.make()
         _ = try await tenant.put(PutBody.order.with("return_status", "failed"))

@@ -108,16 +108,20 @@ struct BulkOrderRoutes {
             object.member("outcome", "rejected")
             object.member("order_id", String?.none)
             object.member("version", Int64?.none)
-            object.object("problem") { problem in
-                problem.member("code", rejection.code.rawValue)
-                problem.member("detail", rejection.detail)
-                problem.array("errors", rejection.errors) { writer, error in writer.value(error) }
-            }
+            object.object("problem") { rejection.writeProblem(to: &$0) }
         }
+    }
+}
+
+extension PutOrderEntry.Rejection {
+    func writeProblem(to problem: inout JSONObjectWriter) {
+        problem.member("code", code.rawValue)
+        problem.member("detail", detail)
+        problem.array("errors", errors) { writer, error in writer.value(error) }
     }
 }
 
 extension FieldRule<JSON> {
     /// To be looked at later, by itself.
-    fileprivate static var anything: Self { FieldRule { json, _, _ in json } }
+    static var anything: Self { FieldRule { json, _, _ in json } }
 }

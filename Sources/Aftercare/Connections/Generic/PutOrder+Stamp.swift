@@ -11,20 +11,41 @@ extension PutOrder {
         _ values: OrderValues,
         cancelledAt: Instant?,
         _ shipments: [Shipment],
-        _ refunds: [Refund]
+        _ refunds: [Refund],
+        _ risk: Risk?
     ) -> Stamp {
-        let json: JSON = [
+        var told: JSONObject = [
             "order": values.json,
             "cancelled_at": .time(cancelledAt),
             "shipments": .array(shipments.map(\.json)),
             "refunds": .array(refunds.map(\.json)),
         ]
-        return Stamp(at: asOf, hash: Array(SHA256.hash(data: json.canonicalBytes)))
+        // A body from before there was this member has the hash it had.
+        if let risk { told["risk"] = risk.json }
+        return Stamp(at: asOf, json: .object(told))
+    }
+}
+
+extension Stamp {
+    /// Of what was understood.
+    init(at instant: Instant?, json: JSON) {
+        self.init(at: instant, hash: Array(SHA256.hash(data: json.canonicalBytes)))
+    }
+}
+
+extension PutOrder.Risk {
+    var json: JSON {
+        [
+            "level": .array([.string(level.rawValue), .text(levelRaw)]),
+            "reasons": .array(reasons.map { .string($0) }),
+            "assessed_at": .time(assessedAt),
+            "source": .string(source),
+        ]
     }
 }
 
 extension PutOrder.Shipment {
-    fileprivate var json: JSON {
+    var json: JSON {
         [
             "external_id": .string(externalID),
             "carrier": .text(values.carrier),
@@ -50,7 +71,7 @@ extension PutOrder.Shipment {
 }
 
 extension PutOrder.Refund {
-    fileprivate var json: JSON {
+    var json: JSON {
         [
             "external_id": .string(externalID),
             "recorded_at": .time(recordedAt),

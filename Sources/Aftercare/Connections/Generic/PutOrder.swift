@@ -12,6 +12,8 @@ struct PutOrder: Hashable, Sendable {
     let cancelledAt: Instant?
     let shipments: [Shipment]
     let refunds: [Refund]
+    /// Where it is not told, nothing is said of it: it may be somebody else who assesses.
+    let risk: Risk?
     /// Tells it from other bodies; reckoned once, when it is read.
     let stamp: Stamp
 
@@ -48,6 +50,19 @@ struct PutOrder: Hashable, Sendable {
         let shopAmount: Money?
         let startedAt: Instant?
         let processedAt: Instant?
+    }
+
+    /// How likely it is that the order is fraudulent.
+    struct Risk: Hashable, Sendable {
+        let level: RiskLevel
+        let levelRaw: String?
+        let reasons: [String]
+        let assessedAt: Instant?
+        /// Who assessed it.
+        let source: String
+
+        /// Where a shop does not say who.
+        static let shop = "shop"
     }
 
     /// What became of it.
@@ -100,17 +115,19 @@ struct PutOrder: Hashable, Sendable {
             contents += shipment.events.map { .tracking($0.report(receivedAt), shipment: shipment.externalID) }
         }
         contents += refunds.map { .refund($0.statement(stamp)) }
+        if let risk { contents.append(.risk(risk.statement(stamp))) }
         return contents.map { OrderChange(order: order, content: $0) }
     }
 }
 
 extension PutOrder.Shipment {
-    fileprivate func statement(_ stamp: Stamp) -> ShipmentStatement {
+    /// - Parameter told: what it speaks of.
+    func statement(_ stamp: Stamp, told: Set<ShipmentField> = Set(ShipmentField.allCases)) -> ShipmentStatement {
         let status = values.reported ?? .unknown
         return ShipmentStatement(
             externalID: externalID,
             stamp: stamp,
-            told: Set(ShipmentField.allCases),
+            told: told,
             values: values,
             // Where it says that something happened and not when, it had happened by then.
             shippedAt: shippedAt ?? (status.impliesShipped ? stamp.at : nil),
@@ -123,7 +140,7 @@ extension PutOrder.Shipment {
 }
 
 extension PutOrder.Refund {
-    fileprivate func statement(_ stamp: Stamp) -> RefundStatement {
+    func statement(_ stamp: Stamp) -> RefundStatement {
         RefundStatement(
             externalID: externalID,
             stamp: stamp,
@@ -146,8 +163,23 @@ extension PutOrder.Refund {
     }
 }
 
+extension PutOrder.Risk {
+    func statement(_ stamp: Stamp) -> RiskStatement {
+        RiskStatement(
+            source: source,
+            assessment: RiskAssessment(
+                level: level,
+                levelRaw: levelRaw,
+                reasons: reasons,
+                assessedAt: assessedAt ?? stamp.at,
+                stamp: stamp
+            )
+        )
+    }
+}
+
 extension PutOrder.Event {
-    fileprivate func report(_ receivedAt: Instant) -> TrackingEvent {
+    func report(_ receivedAt: Instant) -> TrackingEvent {
         TrackingEvent(
             externalID: externalID,
             kind: kind,

@@ -30,7 +30,7 @@ struct PutOrderEntry: Sendable {
             }
         } catch {
             throw Rejection(
-                externalID: Self.externalID(of: json),
+                externalID: Self.id(json["external_id"]),
                 code: .validationFailed,
                 detail: Problem(error).detail,
                 errors: error.errors
@@ -49,8 +49,8 @@ struct PutOrderEntry: Sendable {
     static let tooFarAhead = "must not lie more than a day ahead of the store's time"
 
     /// To tell the rejected one from the others by; nil for what could not be one.
-    private static func externalID(of json: JSON) -> String? {
-        guard let text = json["external_id"]?.stringValue, (1...255).contains(text.unicodeScalars.count),
+    static func id(_ json: JSON?) -> String? {
+        guard let text = json?.stringValue, (1...255).contains(text.unicodeScalars.count),
             !text.utf8.contains(0)
         else { return nil }
         return text

@@ -7,15 +7,16 @@ import Time
 extension PutOrder {
     init(_ body: inout FieldReader) throws(FieldErrors) {
         let values = Self.values(&body)
-        (asOf, isHistorical, cancelledAt, shipments, refunds, self.values) = try body.finish(
+        (asOf, isHistorical, cancelledAt, shipments, refunds, risk, self.values) = try body.finish(
             body.required("as_of", .time),
             body.optional("historical", .bool).map { $0 ?? false },
             Self.cancelledAt(&body, values),
             body.optional("shipments", .shipments).map { $0 ?? [] },
             Self.refunds(&body),
+            body.optional("risk", .object(Risk.init)),
             values
         )
-        stamp = Self.stamp(at: asOf, self.values, cancelledAt: cancelledAt, shipments, refunds)
+        stamp = Self.stamp(at: asOf, self.values, cancelledAt: cancelledAt, shipments, refunds, risk)
     }
 
     /// What is told of the order itself. Nil where some of it is wrong; `finish` then says what.
@@ -127,20 +128,32 @@ private struct PutLine: Sendable {
 
 extension PutOrder.Shipment {
     init(_ body: inout FieldReader) throws(FieldErrors) {
+        let id = body.required("external_id", .externalID)
+        try self.init(&body, id, isPart: false)
+    }
+
+    /// - Parameters:
+    ///   - id: nil where it is wrong.
+    ///   - isPart: it is told by itself, so that a member that is missing says nothing.
+    init(_ body: inout FieldReader, _ id: String?, isPart: Bool) throws(FieldErrors) {
         var values = ShipmentValues()
+        let status = (body.optional("status", .choice(ShipmentStatus.self)), body.optional("status_raw", .word))
+        if isPart, case .some(.none) = status.0, case .some(.some) = status.1 {
+            body.report("status_raw", .unknownValue, "must be absent without a status")
+        }
         (
             externalID, values.carrier, values.trackingNumber, values.trackingURL, values.reported,
             values.reportedRaw, shippedAt, deliveredAt, events
         ) = try body.finish(
-            body.required("external_id", .externalID),
+            id,
             body.optional("carrier", .string(1...255)),
             body.optional("tracking_number", .string(1...255)),
             body.optional("tracking_url", .webAddress),
-            body.optional("status", .choice()),
-            body.optional("status_raw", .word),
+            status.0,
+            status.1,
             body.optional("shipped_at", .time),
             body.optional("delivered_at", .time),
-            body.optional("events", .events).map { $0 ?? [] }
+            body.optional("events", .events(0...500)).map { $0 ?? [] }
         )
         self.values = values
     }
@@ -160,10 +173,36 @@ extension PutOrder.Event {
 
 extension PutOrder.Refund {
     init(_ body: inout FieldReader) throws(FieldErrors) {
+        let id = body.required("external_id", .externalID)
+        try self.init(&body, id)
+    }
+
+    /// - Parameter id: nil where it is wrong.
+    init(_ body: inout FieldReader, _ id: String?) throws(FieldErrors) {
         (externalID, recordedAt, transactions) = try body.finish(
-            body.required("external_id", .externalID),
+            id,
             body.optional("recorded_at", .time),
-            body.required("transactions", .array(count: 0...50, of: .object(PutOrder.Transaction.init)))
+            body.required("transactions", .transactions)
+        )
+    }
+}
+
+extension PutOrder.Risk {
+    init(_ body: inout FieldReader) throws(FieldErrors) {
+        let source = body.optional("source", .string(1...100)).map { $0 ?? Self.shop }
+        if source == OrderState.person {
+            body.report(
+                "source",
+                .unknownValue,
+                "must not be \"\(OrderState.person)\": a person's word is a PATCH of the order"
+            )
+        }
+        (level, levelRaw, reasons, assessedAt, self.source) = try body.finish(
+            body.required("level", .choice()),
+            body.optional("level_raw", .word),
+            body.optional("reasons", .reasons).map { $0 ?? [] },
+            body.optional("assessed_at", .time),
+            source
         )
     }
 }
@@ -199,9 +238,20 @@ extension FieldRule<[PutOrder.Shipment]> {
 }
 
 extension FieldRule<[PutOrder.Event]> {
-    fileprivate static var events: Self {
-        .array(count: 0...500, of: .object(PutOrder.Event.init), withDistinct: "external_id", \.externalID)
+    static func events(_ count: ClosedRange<Int>) -> Self {
+        .array(count: count, of: .object(PutOrder.Event.init), withDistinct: "external_id", \.externalID)
     }
+}
+
+extension FieldRule<[PutOrder.Transaction]> {
+    fileprivate static var transactions: Self {
+        .array(count: 0...50, of: .object(PutOrder.Transaction.init), withDistinct: "external_id", \.externalID)
+    }
+}
+
+extension FieldRule<[String]> {
+    /// Why an order is thought to be fraudulent, or not.
+    static var reasons: Self { .array(count: 0...50, of: .string(1...500)) }
 }
 
 extension FieldRule<[PutOrder.Refund]> {

@@ -65,7 +65,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
 
     enum Handling: Hashable, Sendable {
         case order, deletion, fulfillment, fulfillmentEvent, refund, orderTransaction, uninstallation
-        case `return`, deliverable, dispute
+        case `return`, deliverable, dispute, risk
         case customer, customerDeletion, customerMerger, customerConsent
         case dataRequest, customerRedaction, storeRedaction
         case ignored(IgnoredReason)
@@ -85,7 +85,7 @@ enum ShopifyTopic: String, CaseIterable, Sendable {
         case .ordersDelete:
             .deletion
         case .ordersRiskAssessmentChanged:
-            .ignored(.risksNotMirrored)
+            .risk
         case .refundsCreate:
             .refund
         case .orderTransactionsCreate:
@@ -174,6 +174,11 @@ enum Shopify {
             return .return(change)
         case .deliverable:
             return .return(try ShopifyReturn.deliverable(BodyReader(body), saidAt: saidAt ?? receivedAt))
+        case .risk:
+            guard let change = try ShopifyRisk.change(BodyReader(body), saidAt: saidAt ?? receivedAt) else {
+                return .ignored(.riskLevelNotTold)
+            }
+            return .changes([change])
         case .dispute:
             return .dispute(try ShopifyDispute.change(BodyReader(body), saidAt: saidAt ?? receivedAt))
         case .customer:
