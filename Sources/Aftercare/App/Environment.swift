@@ -12,6 +12,8 @@ struct Environment: Sendable {
     let access: Access
     let masterKey: MasterKey
     let passwords: Passwords
+    /// To addresses that tenants name.
+    let outbound: Outbound
     /// The sender of mail for stores that name none.
     let mailFrom: String
     /// Where this API is reached from outside, without a slash at its end.

@@ -114,6 +114,7 @@ public struct Program: Sendable {
             access: Access(pool: pool, clock: clock, limits: limits, life: SessionLife()),
             masterKey: MasterKey(config.secretKey),
             passwords: try Passwords(cost: config.passwordCost, maximumWaiting: config.passwordsWaiting),
+            outbound: Outbound(allowsPrivateAddresses: config.allowsPrivateAddresses),
             mailFrom: config.mailFrom,
             publicURL: config.publicURL,
             wakeWorker: wakeWorker,
