@@ -6,6 +6,10 @@ enum Scope: String, CaseIterable, Sendable {
     case connectionsWrite = "connections:write"
     case ordersRead = "orders:read"
     case ordersWrite = "orders:write"
+    case commandsRead = "commands:read"
+    case commandsWrite = "commands:write"
+    /// For the shop's own program, which says what it did.
+    case commandsAcknowledge = "commands:acknowledge"
     case customersRead = "customers:read"
     case eventsRead = "inbound_events:read"
     case eventsWrite = "inbound_events:write"
@@ -44,10 +48,10 @@ enum Role: String, CaseIterable, Sendable {
         case .viewer:
             [
                 .storesRead, .connectionsRead, .ordersRead, .customersRead, .eventsRead, .workflowsRead, .runsRead,
-                .messagesRead, .ticketsRead, .operationsRead,
+                .messagesRead, .ticketsRead, .operationsRead, .commandsRead,
             ]
         case .agent:
-            Role.viewer.scopes.union([.messagesWrite, .ticketsWrite])
+            Role.viewer.scopes.union([.messagesWrite, .ticketsWrite, .commandsWrite])
         // An approver releases other people's changes, which is not there yet.
         case .author, .approver:
             Role.agent.scopes.union([

@@ -16,6 +16,8 @@ enum JobHandlers {
             RedactPersonalData(environment: environment).handler,
             MatchTracking(environment: environment).handler,
             FindSilentShipments(environment: environment).handler,
+            SendCommand(environment: environment).handler,
+            FollowCommand(environment: environment).handler,
         ]
     }
 }
