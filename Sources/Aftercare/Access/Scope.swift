@@ -10,6 +10,10 @@ enum Scope: String, CaseIterable, Sendable {
     case ordersWrite = "orders:write"
     /// Have an order compared with its shop.
     case ordersRefresh = "orders:refresh"
+    case commandsRead = "commands:read"
+    case commandsWrite = "commands:write"
+    /// For the shop's own program, which says what it did.
+    case commandsAcknowledge = "commands:acknowledge"
     case customersRead = "customers:read"
     case customersWrite = "customers:write"
     case eventsRead = "inbound_events:read"
@@ -49,10 +53,10 @@ enum Role: String, CaseIterable, Sendable {
         case .viewer:
             [
                 .storesRead, .connectionsRead, .ordersRead, .customersRead, .eventsRead, .workflowsRead, .runsRead,
-                .messagesRead, .ticketsRead, .operationsRead,
+                .messagesRead, .ticketsRead, .operationsRead, .commandsRead,
             ]
         case .agent:
-            Role.viewer.scopes.union([.ordersRefresh, .messagesWrite, .ticketsWrite])
+            Role.viewer.scopes.union([.ordersRefresh, .commandsWrite, .messagesWrite, .ticketsWrite])
         // An approver releases other people's changes, which is not there yet.
         case .author, .approver:
             Role.agent.scopes.union([

@@ -61,6 +61,9 @@ struct Config: Sendable {
     var smtpPassword: Secret<String>?
     /// `AFTERCARE_SMTP_CONNECTIONS`: mails on their way at once, in a process: as many as one crash may leave in doubt.
     var smtpConnections: Int
+    /// `AFTERCARE_OUTBOUND_PRIVATE_ADDRESSES` (`refuse`, `allow`): whether addresses that tenants name may lie in a
+    /// private network, and be reached without TLS.
+    var allowsPrivateAddresses: Bool
     /// `AFTERCARE_WORK_CAPACITY`: jobs a worker holds at once.
     var workCapacity: Int
     /// `AFTERCARE_WORK_LEASE_SECONDS`: until the jobs of a worker that died are taken over. Extended four times as
@@ -107,6 +110,8 @@ struct Config: Sendable {
         smtpUsername = values.optional("smtp.username")
         smtpPassword = values.optional("smtp.password").map { Secret($0) }
         smtpConnections = try values.int("smtp.connections", 16, in: 1...100)
+        let privateAddresses = try values.choice("outbound.privateAddresses", "refuse", of: ["refuse", "allow"])
+        allowsPrivateAddresses = privateAddresses == "allow"
         workCapacity = try values.int("work.capacity", 200, in: 1...5000)
         workLeaseSeconds = try values.int("work.leaseSeconds", 20, in: 1...600)
         pulls = PullSettings(

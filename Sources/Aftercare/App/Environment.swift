@@ -15,6 +15,8 @@ struct Environment: Sendable {
     let shops: ShopTransport
     let pulls: PullSettings
     let passwords: Passwords
+    /// To addresses that tenants name.
+    let outbound: Outbound
     /// The sender of mail for stores that name none.
     let mailFrom: String
     /// Where this API is reached from outside, without a slash at its end.

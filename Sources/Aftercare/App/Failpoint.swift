@@ -23,6 +23,10 @@ final class Failpoint: Sendable {
         /// The mail server has answered, and the answer is written nowhere.
         case mailAnswered = "mail_answered"
         case mailRecorded = "mail_recorded"
+        /// Marked as sending, and the shop was not told.
+        case commandMarked = "command_marked"
+        /// The shop has answered, and the answer is written nowhere.
+        case commandAnswered = "command_answered"
         /// A piece of an import has been put.
         case importBeforeCommit = "import_before_commit"
         case importAfterCommit = "import_after_commit"

@@ -20,6 +20,8 @@ enum JobHandlers {
             PullOrders(kind: .sweep, environment: environment).handler,
             RefreshOrder(environment: environment).handler,
             ResealSecrets(environment: environment).handler,
+            SendCommand(environment: environment).handler,
+            FollowCommand(environment: environment).handler,
         ]
     }
 }

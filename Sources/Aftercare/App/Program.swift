@@ -108,14 +108,16 @@ public struct Program: Sendable {
             tenantPerMinute: config.tenantPerMinute,
             addressPerMinute: config.addressPerMinute
         )
+        let outbound = Outbound(allowsPrivateAddresses: config.allowsPrivateAddresses)
         return Environment(
             pool: pool,
             clock: clock,
             access: Access(pool: pool, clock: clock, limits: limits, life: SessionLife()),
             masterKey: MasterKey(config.secretKey, previous: config.previousSecretKey),
-            shops: ShopTransport(client: HTTPClient(), origin: config.shopOrigin),
+            shops: ShopTransport(outbound: outbound, origin: config.shopOrigin),
             pulls: config.pulls,
             passwords: try Passwords(cost: config.passwordCost, maximumWaiting: config.passwordsWaiting),
+            outbound: outbound,
             mailFrom: config.mailFrom,
             publicURL: config.publicURL,
             wakeWorker: wakeWorker,

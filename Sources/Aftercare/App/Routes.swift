@@ -33,6 +33,8 @@ enum Routes {
             ImportRoutes(environment: environment).routes,
             WatermarkRoutes(environment: environment).routes,
             TimelineRoutes(environment: environment).routes,
+            CommandRoutes(environment: environment).routes,
+            CommandEndpointRoutes(environment: environment).routes,
             AutomationRoutes(environment: environment).routes,
             MessageRoutes(environment: environment).routes,
             TicketRoutes(environment: environment).routes,

@@ -126,6 +126,8 @@ public struct Development: Sendable {
             "AFTERCARE_HTTP_PORT": String(port),
             "AFTERCARE_MAIL_DIRECTORY": "\(directory)/mail",
             "AFTERCARE_MAIL_FROM": "no-reply@demo.example",
+            // Shops and receivers that people try run on this machine too.
+            "AFTERCARE_OUTBOUND_PRIVATE_ADDRESSES": "allow",
             // People try things here, and the contract test sends thousands of requests.
             "AFTERCARE_RATE_KEY_PER_MINUTE": "1000000",
             "AFTERCARE_RATE_TENANT_PER_MINUTE": "1000000",

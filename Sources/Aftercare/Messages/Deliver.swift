@@ -18,8 +18,6 @@ struct DeliverMessage {
     /// Deaths of its worker. Most messages only waited there for their turn, hundreds at a time and for minutes where the
     /// mail server is slow; and one that takes the worker down while it is sent is `unknown` at the next look.
     static let maximumRescues = 1000
-    /// How long the database may be away before a mail that is on its way is given up as `unknown`.
-    static let patience = Duration.seconds(120)
 
     let environment: Environment
     private let transport: any MailTransport
@@ -57,7 +55,7 @@ struct DeliverMessage {
                 let outcome = await transport.send(mail)
                 environment.failpoint.pass(.mailAnswered)
                 // It cannot be asked again.
-                let end = try await patiently { try await record(outcome, of: sent) }
+                let end = try await environment.patiently { try await record(outcome, of: sent) }
                 environment.failpoint.pass(.mailRecorded)
                 return end
             }
@@ -73,32 +71,12 @@ struct DeliverMessage {
             do {
                 return try await mark(job, own: &own)
             } catch let error as PostgresError where error.kind == .outcomeUnknown && own != nil {
-                return try await patiently { try await mark(job, own: &own) }
+                return try await environment.patiently { try await mark(job, own: &own) }
             }
         } catch {
             // Or it would stay `queued` for ever, with no job to send it.
             if job.attempt >= Self.maximumAttempts, !(error is StaleLease) { try await giveUp(job, error) }
             throw error
-        }
-    }
-
-    /// Again and again while the database is away: a restart takes seconds.
-    private func patiently<Result>(_ body: () async throws -> Result) async throws -> Result {
-        let end = ContinuousClock.now + Self.patience
-        var pause = Duration.milliseconds(50)
-        while true {
-            do {
-                return try await body()
-            } catch let error as PostgresError
-                where error.isPassing && ContinuousClock.now < end && !Task.isCancelled
-            {
-                environment.logger.warning(
-                    "a message waits for the database",
-                    metadata: ["error": "\(String(reflecting: error))"]
-                )
-                try await Task.sleep(for: pause)
-                pause = min(pause * 2, .milliseconds(200))
-            }
         }
     }
 
@@ -220,15 +198,5 @@ struct DeliverMessage {
             now: now
         )
         for statement in statements { transaction.add(statement) }
-    }
-}
-
-extension PostgresError {
-    /// The database was away or did not say what became of it; it may do so at the next try.
-    fileprivate var isPassing: Bool {
-        switch kind {
-        case .outcomeUnknown, .deadlineExceeded: true
-        default: isRetryable
-        }
     }
 }

@@ -7,7 +7,7 @@ struct TimelineEntry: Hashable, Sendable {
         case fact
         case inboundEvent = "inbound_event"
         case trackingEvent = "tracking_event"
-        case run, message, ticket
+        case run, message, ticket, command
     }
 
     let source: Source
@@ -38,6 +38,7 @@ extension TimelineEntry {
         case .run: "\(RunID(id))"
         case .message: "\(MessageID(id))"
         case .ticket: "\(TicketID(id))"
+        case .command: "\(CommandID(id))"
         }
     }
 
@@ -54,6 +55,7 @@ extension TimelineEntry {
         case .trackingEvent: "The carrier reports for \(about ?? "a parcel"): \(words(kind))\(trailing(reason))."
         case .run: "The workflow \(about ?? "") \(outcome): \(words(reason ?? ""))."
         case .message: "The message (\(words(kind))) \(messageState)\(trailing(reason))."
+        case .command: "The command to \(Command.Kind(rawValue: kind)?.words ?? words(kind)) \(commandState)."
         case .ticket: "Ticket \(about ?? "") (\(words(kind))) was opened and is \(state ?? "")\(trailing(reason))."
         }
     }
@@ -110,6 +112,21 @@ extension TimelineEntry {
         case .unknown: "may have been sent, or not"
         case .suppressed: "was held back"
         case .expired: "was not sent in time"
+        case nil: state ?? ""
+        }
+    }
+
+    private var commandState: String {
+        let why = trailing(reason.map(words))
+        return switch state.flatMap({ Command.State(rawValue: $0) }) {
+        case .requested: "waits to be sent"
+        case .sending: "is being sent"
+        case .accepted: "was taken by the shop, which has not said yet what became of it"
+        case .acknowledged: "was carried out, the shop says"
+        case .verified: "was carried out"
+        case .refused: "was refused\(why)"
+        case .failed: "did not reach the shop\(why)"
+        case .unknown: "may have been carried out, or not\(why)"
         case nil: state ?? ""
         }
     }

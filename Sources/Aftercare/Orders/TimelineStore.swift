@@ -69,6 +69,14 @@ enum TimelineStore {
             AND (created_at, id) < (\(page.createdAt), \(page.id))
           ORDER BY at DESC, place DESC
           LIMIT \(page.rowLimit))
+        UNION ALL
+        -- commands_by_order
+        (SELECT 'command', id, id AS place, created_at AS at, created_at, kind, state, reason, NULL
+           FROM commands
+          WHERE tenant_id = \(tenant.uuid) AND order_id = \(order.uuid)
+            AND (created_at, id) < (\(page.createdAt), \(page.id))
+          ORDER BY at DESC, place DESC
+          LIMIT \(page.rowLimit))
         ORDER BY at DESC, place DESC
         LIMIT \(page.rowLimit)
         """

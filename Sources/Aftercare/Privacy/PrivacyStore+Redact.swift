@@ -52,6 +52,7 @@ extension PrivacyStore {
                 """
             ),
             (nil, redactReturns(orders, tenant)),
+            (nil, redactCommands(orders, tenant, now)),
             (nil, redactShipments(orders, tenant)),
             (nil, redactTracking(orders, tenant)),
             (nil, deleteTrackers(orders, tenant)),
@@ -135,6 +136,20 @@ extension PrivacyStore {
          WHERE tenant_id = \(tenant.uuid) AND note IS NOT NULL
            AND return_id = ANY (ARRAY(SELECT id FROM returns
                                        WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
+        """
+    }
+
+    /// An address, and what people wrote. What waits to be sent never leaves; whether the shop has it from an earlier try,
+    /// nobody may know.
+    private static func redactCommands(_ orders: [UUID], _ tenant: TenantID, _ now: Instant) -> SQL {
+        """
+        UPDATE commands
+           SET parameters = NULL, detail = NULL, note = NULL, version = version + 1, updated_at = \(now),
+               state    = CASE WHEN state = 'requested' AND attempts = 0 THEN 'failed'
+                               WHEN state = 'requested' THEN 'unknown' ELSE state END,
+               reason   = CASE state WHEN 'requested' THEN \(CommandReason.redacted.rawValue) ELSE reason END,
+               ended_at = CASE WHEN state = 'requested' AND attempts = 0 THEN \(now) ELSE ended_at END
+         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders)) AND parameters IS NOT NULL
         """
     }
 

@@ -139,6 +139,7 @@ extension PrivacyStore {
             ("disputes", rows("disputes", "order_id", orders, tenant)),
             ("tickets", rows("tickets", "order_id", orders, tenant)),
             ("messages", rows("messages", "order_id", orders, tenant)),
+            ("commands", rows("commands", "order_id", orders, tenant)),
             (
                 "return_lines",
                 """

@@ -1,24 +1,20 @@
 import Curl
 
 /// How a connector reaches its shop: one request, one answer of whatever status, or why there was none.
-///
-/// The host is the merchant's to name, so nothing is sent before its address was vetted, and then to that address only.
 struct ShopTransport: Sendable {
-    let client: HTTPClient
+    let outbound: Outbound
     /// Where a shop's address, such as `https://shop.example/wp`, is reached: there. Tests name their doubles.
     var origin: @Sendable (String) -> String = { $0 }
-    /// The one address to connect to for a URL; nil leaves it to the system's resolver. Refuses what nobody outside may
-    /// make us reach.
-    var vet: @Sendable (String) async throws(PullFailure) -> String? = { _ in nil }
     var deadline = Duration.seconds(30)
 
     func send(_ request: HTTPClient.Request) async throws(PullFailure) -> HTTPClient.Response {
-        var request = request
-        request.pinnedAddress = try await vet(request.url)
-        do throws(TransferError) {
-            return try await client.send(request, deadline: deadline)
+        do throws(Outbound.Failure) {
+            return try await outbound.send(request, deadline: deadline)
         } catch {
-            throw PullFailure(error)
+            switch error {
+            case .refused(let refusal): throw .unavailable("the shop's address \(refusal)")
+            case .transfer(let error): throw PullFailure(error)
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ import Time
 
 /// How long what is short-lived is kept, and when the store's night is.
 ///
-/// Not here: orders, customers, returns, disputes, facts, inbound events, runs and messages. They are what the
+/// Not here: orders, customers, returns, disputes, facts, inbound events, runs, messages and commands. They are what the
 /// merchant's questions are answered from. Nor stock: there is as much of it as the shop has variants. Nor privacy
 /// requests: they are the proof that something was erased, and name nobody once it was.
 enum Retention {

@@ -28,6 +28,8 @@ extension Ticket {
         case messageFailed = "message_failed"
         case refundFailed = "refund_failed"
         case refundDelayed = "refund_delayed"
+        /// The shop refused what it was asked to do, was not reached, or nobody knows.
+        case commandFailed = "command_failed"
     }
 }
 
@@ -37,7 +39,8 @@ extension Ticket.Kind {
         switch self {
         case .fraudConcern: 30
         case .chargeDispute, .highValue, .angryCustomer, .refundFailed: 60
-        case .repeatedContact, .personRequested: 120
+        // The parcel may leave meanwhile.
+        case .repeatedContact, .personRequested, .commandFailed: 120
         case .conflictingTracking, .missingShipment, .damagedGoods, .deliveryException, .conflictingOrderData,
             .unknownOrderData, .staleData, .lowConfidence, .denialContested, .messageUnknown, .messageFailed,
             .refundDelayed:
@@ -77,6 +80,7 @@ extension Ticket.Kind {
         case .messageFailed: "A message could not be sent"
         case .refundFailed: "A refund failed"
         case .refundDelayed: "A refund takes too long"
+        case .commandFailed: "A command to the shop did not succeed"
         }
     }
 }

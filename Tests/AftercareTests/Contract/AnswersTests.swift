@@ -87,6 +87,8 @@ import Time
         try await tenant.settle()
         _ = try await tenant.importOrders([[:], [:]])
         for sku in ["JK-1", "JK-2"] { _ = try await tenant.putStock(PartBody.stock, sku) }
+        let order = try #require(try await demo.order()["id"]?.stringValue.flatMap { OrderID($0) })
+        _ = try await tenant.seedCommand(order)
         return tenant
     }
 
@@ -121,7 +123,7 @@ import Time
             ["returns/{return_id}", "disputes/{dispute_id}", "customers/{customer_id}"] + [
                 "privacy-requests/{privacy_request_id}"
             ]
-        for name in versioned + mirrored + ["workflows/{workflow_id}", "tickets/{ticket_id}"] {
+        for name in versioned + mirrored + ["workflows/{workflow_id}", "tickets/{ticket_id}", "commands/{command_id}"] {
             _ = try await check(tenant, "GET /v1/\(name)", ids, headers: [("If-None-Match", "*")], gives: 304)
         }
         // Both kinds of runs and plans.
@@ -375,6 +377,52 @@ import Time
         let query = "?order_id=\(order.stringValue ?? "")&state=open&assignee_id=\(tenant.demo.owner)"
         #expect(try await check(tenant, "GET /v1/tickets", query: query, gives: 200)["data"]?.arrayValue?.count == 1)
         _ = try await check(tenant, "GET /v1/tickets", query: "?state=none", gives: 400)
+    }
+
+    @Test func `about commands fit the specification`() async throws {
+        try await LoopbackReceiver.run { _, _ in
+            .status(202)
+        } _: { receiver in
+            let tenant = try await TestTenant.make()
+            let (store, key) = (["store_id": tenant.store.description], [("Idempotency-Key", "one")])
+            let endpoint = "PUT /v1/stores/{store_id}/command-endpoint"
+            let place = CommandBody.endpoint(receiver.url())
+            for isFirst in [true, false] {
+                let made = try await check(tenant, endpoint, store, place, headers: key, gives: 200)
+                #expect((made["secret"] != .null) == isFirst)
+            }
+            _ = try await check(tenant, endpoint, store, ["url": 1], gives: 422)
+            let rotate = "POST /v1/stores/{store_id}/command-endpoint/rotate-secret"
+            _ = try await check(tenant, rotate, store, ["overlap_seconds": nil], gives: 200)
+            _ = try await check(tenant, rotate, store, ["overlap_seconds": -1], gives: 422)
+            _ = try await check(tenant, "GET /v1/stores/{store_id}/command-endpoint", store, gives: 200)
+
+            let order = ["order_id": try await tenant.tell().description]
+            let create = "POST /v1/orders/{order_id}/commands"
+            for _ in 0..<2 { _ = try await check(tenant, create, order, CommandBody.address, headers: key, gives: 201) }
+            let refused = try await check(tenant, create, order, CommandBody.address, gives: 409)
+            #expect(refused["reason"] == "command_in_progress")
+            _ = try await check(tenant, create, order, CommandBody.comeBack(0), gives: 422)
+            let asked = try await check(tenant, create, order, CommandBody.cancel, gives: 201)
+            let command = try #require(asked["id"]?.stringValue.flatMap { CommandID($0) })
+            let id = ["command_id": "\(command)"]
+            try await tenant.wait(for: command, .accepted)
+            let (resolve, acknowledge) = (
+                "POST /v1/commands/{command_id}/resolve", "POST /v1/commands/{command_id}/acknowledge"
+            )
+            _ = try await check(tenant, resolve, id, ["as": "failed"], gives: 409)
+            _ = try await check(tenant, resolve, id, ["as": "sent"], gives: 422)
+            try await tenant.pass(command)
+            try await tenant.wait(for: command, .unknown)
+            _ = try await check(tenant, "GET /v1/commands/{command_id}", id, gives: 200)
+            _ = try await check(tenant, acknowledge, id, ["outcome": "refused", "reason": "No."], gives: 200)
+            _ = try await check(tenant, acknowledge, id, ["outcome": "done"], gives: 409)
+            _ = try await check(tenant, acknowledge, id, ["outcome": "perhaps"], gives: 422)
+            let query = "?order_id=\(order["order_id"] ?? "")&state=refused&store_id=\(tenant.store)"
+            let found = try await check(tenant, "GET /v1/commands", query: query, gives: 200)
+            #expect(found["data"]?.arrayValue?.count == 1)
+            _ = try await check(tenant, "GET /v1/commands", query: "?state=none", gives: 400)
+        }
     }
 
     @Test func `about privacy fit the specification`() async throws {

@@ -71,6 +71,8 @@ final class TestServer: Sendable {
             "AFTERCARE_RATE_TENANT_PER_MINUTE": "1000000",
             "AFTERCARE_RATE_ADDRESS_PER_MINUTE": "1000000",
             "AFTERCARE_RATE_TENANT_IN_FLIGHT": "100000",
+            // Shops and receivers are on this machine.
+            "AFTERCARE_OUTBOUND_PRIVATE_ADDRESSES": "allow",
         ].merging(changes) { _, changed in changed }
         var config = try Config(
             ConfigReader(provider: EnvironmentVariablesProvider(environmentVariables: values))

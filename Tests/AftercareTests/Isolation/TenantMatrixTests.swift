@@ -35,6 +35,8 @@ import Testing
                 "api_key_id": try #require(key["id"]?.stringValue),
             ]
             _ = try await tenant.openTicket([("body", "Between us.")])
+            let order = try #require(try await demo.order()["id"]?.stringValue.flatMap { OrderID($0) })
+            ids["command_id"] = try await tenant.seedCommand(order).id.description
             let lists = [
                 "order_id": "/v1/orders", "event_id": "/v1/inbound-events", "run_id": "/v1/runs",
                 "message_id": "/v1/messages", "workflow_id": "/v1/workflows",
@@ -94,6 +96,10 @@ import Testing
         case (.post, "/v1/stores/{store_id}/test-clock/advance"): ["to": "2027-09-01T00:00:00.000Z"]
         case (.post, "/v1/connections/{connection_id}/rotate-secret"): ["secret": "a-secret-of-somebody-else"]
         case (.post, "/v1/messages/{message_id}/resolve"): ["as": "failed"]
+        case (.post, "/v1/orders/{order_id}/commands"): CommandBody.cancel
+        case (.post, "/v1/commands/{command_id}/resolve"): ["as": "failed"]
+        case (.post, "/v1/commands/{command_id}/acknowledge"): ["outcome": "done"]
+        case (.put, "/v1/stores/{store_id}/command-endpoint"): CommandBody.endpoint("http://127.0.0.1:9/")
         case (.post, "/v1/tickets/{ticket_id}/comments"): ["body": "Taken over"]
         case (.patch, "/v1/tickets/{ticket_id}"): ["subject": "Taken over"]
         case (.post, "/v1/stores/{store_id}/orders/bulk"): ["orders": [PutBody.order.with("external_id", "T")]]
@@ -173,7 +179,7 @@ import Testing
         let marks = [victim.tenant.store.description, victim.ids["order_id"], victim.ids["run_id"]].compactMap { $0 }
         let lists = [
             "stores", "orders", "runs", "messages", "inbound-events", "workflows", "connections", "tickets",
-            "returns", "disputes", "customers", "privacy-requests", "imports",
+            "returns", "disputes", "customers", "privacy-requests", "imports", "commands",
         ]
         for path in lists {
             for text in [
@@ -189,7 +195,7 @@ import Testing
         let victim = try await Victim.make()
         let stranger = try await TestTenant.make()
         let order = try #require(victim.ids["order_id"])
-        for path in ["runs", "messages", "inbound-events", "tickets", "returns", "disputes"] {
+        for path in ["runs", "messages", "inbound-events", "tickets", "returns", "disputes", "commands"] {
             #expect(try await stranger.get("/v1/\(path)?order_id=\(order)")["data"] == [])
         }
         #expect(try await stranger.get("/v1/orders?store_id=\(victim.tenant.store)")["data"] == [])

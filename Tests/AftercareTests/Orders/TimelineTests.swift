@@ -18,6 +18,7 @@ import Time
         try await tenant.advance(days: 60)
         let order = try #require(try await demo.order()["id"]?.stringValue)
         _ = try await tenant.openTicket([("order_id", .string(order)), ("kind", "damaged_goods")])
+        _ = try await tenant.seedCommand(try #require(OrderID(order)))
         return (tenant, "/v1/orders/\(order)/timeline")
     }
 
@@ -30,6 +31,7 @@ import Time
         #expect(types.count { $0 == "fact" } == 4 && types.count { $0 == "message" } == 1)
         let times = entries.compactMap { $0["at"]?.stringValue }
         #expect(times == times.sorted(by: >) && times.count == entries.count)
+        #expect(entries.contains { $0["summary"] == "The command to cancel the order waits to be sent." })
         // The message stands where its decision stands, after all that happened before.
         #expect(Set(entries.prefix(2).compactMap { $0["type"]?.stringValue }) == ["run", "message"])
         let summaries = entries.compactMap { $0["summary"]?.stringValue }
@@ -44,6 +46,7 @@ import Time
             switch entry["type"]?.stringValue {
             case "run": #expect(try await tenant.get("/v1/runs/\(id)")["reason"] == entry["reason"])
             case "message": #expect(try await tenant.get("/v1/messages/\(id)")["state"] == entry["state"])
+            case "command": #expect(try await tenant.get("/v1/commands/\(id)")["state"] == entry["state"])
             case "ticket": #expect(try await tenant.get("/v1/tickets/\(id)")["state"] == entry["state"])
             case "inbound_event": #expect(try await tenant.get("/v1/inbound-events/\(id)").status == 200)
             default: break
@@ -122,6 +125,7 @@ import Time
         summaries += ["pull/order", "pull/order_missing"].map { entry(.inboundEvent, $0, "applied").summary }
         summaries += Run.Outcome.allCases.map { entry(.run, "fact:delivered", $0.rawValue).summary }
         summaries += Message.State.allCases.map { entry(.message, "follow_up", $0.rawValue).summary }
+        summaries += Command.State.allCases.map { entry(.command, "cancel_order", $0.rawValue).summary }
         #expect(Set(summaries).count == summaries.count)
         for summary in summaries { #expect(summary.count > 15 && summary.hasSuffix(".")) }
         #expect(entry(.run, "fact:delivered", "declined").summary == "The workflow S did nothing: order cancelled.")

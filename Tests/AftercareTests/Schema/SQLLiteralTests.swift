@@ -182,7 +182,7 @@ import Testing
             name: "decisions, readers and values touch neither database nor network",
             faults: { source in
                 let pure =
-                    #/(^Decide|Mirror|^OrderChange|^Order(Risk|Conflict(\+(Parcels|Money|Returns|Evidence))?|Assessment|Unknown)|^KnownTimes|^Money|^Render\w*|^MailMessage|^Plan|^Policy|^Workflow|^Shopify\w*|^WooCommerce\w*|^BodyReader|^Understanding|^Put(Order|Return|Dispute|Shipment|Tracking(ByNumber)?|Refund|Risk|Customer|Stock)(\+Stamp|Reader|Entry)?|^Import(Chunks|Lines)?|^EasyPostTracker|^AfterShip\w*|^ShippoTrack|^TrackerReader|^Tracker|^Tracking(Update|Match|Number|Finding)|^Carrier\w*)\.swift$/#
+                    #/(^Decide|Mirror|^OrderChange|^Order(Risk|Conflict(\+(Parcels|Money|Returns|Evidence))?|Assessment|Unknown)|^KnownTimes|^Money|^Render\w*|^MailMessage|^Plan|^Policy|^Workflow|^Shopify\w*|^WooCommerce\w*|^BodyReader|^Understanding|^Put(Order|Return|Dispute|Shipment|Tracking(ByNumber)?|Refund|Risk|Customer|Stock)(\+Stamp|Reader|Entry)?|^Import(Chunks|Lines)?|^EasyPostTracker|^AfterShip\w*|^ShippoTrack|^TrackerReader|^Tracker|^Tracking(Update|Match|Number|Finding)|^Carrier\w*|^Command(Question|Parameters|\+State)?)\.swift$/#
                 guard source.path.hasPrefix("Sources/Aftercare/"), source.name.contains(pure) else { return [] }
                 var allowed: Set = ["FoundationEssentials", "Time", "JSON", "Crypto", "Mustache"]
                 // Names and values of headers, no network.
