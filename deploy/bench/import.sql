@@ -1,10 +1,14 @@
--- Orders that are there already, as many as :present, of the same shape as those that are imported. Without the checks of
--- foreign keys, which hold by construction.
+-- Orders that are there already, from number :from to :present, of the same shape as those that are imported. Without the
+-- checks of foreign keys, which hold by construction. Ids grow with time, as those of the program do, which begin with
+-- later times.
 SET session_replication_role = replica;
+SET maintenance_work_mem = '512MB';
 CREATE TEMPORARY TABLE made AS
-    SELECT n, store.tenant_id, store.id AS store_id, gen_random_uuid() AS order_id, gen_random_uuid() AS shipment_id,
+    SELECT n, store.tenant_id, store.id AS store_id,
+           ('01900000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid AS order_id,
+           ('01900000-0000-7000-8001-' || lpad(to_hex(n), 12, '0'))::uuid AS shipment_id,
            timestamptz '2024-01-01' + n * interval '10 seconds' AS at
-      FROM generate_series(1, :present) AS n,
+      FROM generate_series(:from, :present) AS n,
            (SELECT tenant_id, id FROM stores WHERE id = :'store') AS store;
 INSERT INTO orders (tenant_id, id, store_id, external_id, is_complete, number, email, email_normalized, customer_name,
                     customer_locale, currency, total, presentment_currency, presentment_total, financial_status,
@@ -25,7 +29,8 @@ INSERT INTO tracking_events (tenant_id, shipment_id, external_id, store_id, stat
      SELECT tenant_id, shipment_id, event::text, store_id, 'delivered', at, at
        FROM made, generate_series(1, 2) AS event;
 INSERT INTO facts (tenant_id, id, store_id, order_id, kind, episode, happened_at, recorded_at)
-     SELECT tenant_id, gen_random_uuid(), store_id, order_id, fact.kind, fact.episode, at, at
-       FROM made, (VALUES ('order_placed', 'order'), ('order_paid', 'order'), ('shipped', '1'), ('delivered', '1'))
-                  AS fact (kind, episode);
+     SELECT tenant_id, ('01900000-0000-7000-8002-' || lpad(to_hex(n * 4 + fact.place), 12, '0'))::uuid, store_id,
+            order_id, fact.kind, fact.episode, at, at
+       FROM made, (VALUES (0, 'order_placed', 'order'), (1, 'order_paid', 'order'), (2, 'shipped', '1'),
+                          (3, 'delivered', '1')) AS fact (place, kind, episode);
 VACUUM ANALYZE orders, order_lines, shipments, tracking_events, facts;
