@@ -64,6 +64,8 @@ struct Config: Sendable {
     /// `AFTERCARE_WORK_LEASE_SECONDS`: until the jobs of a worker that died are taken over. Extended four times as
     /// often, and looked for ten times as often.
     var workLeaseSeconds: Int
+    /// `AFTERCARE_WORK_BODY_DAYS`: how long the bodies of webhooks are kept that were read.
+    var bodyDays: Int
     /// `AFTERCARE_FAILPOINT`: where the process kills itself, for tests of crashes.
     var failpoint: Failpoint.Setting?
     /// What a password costs to hash, and how many may wait for it. Not settings: the tests, which sign in many people
@@ -101,6 +103,7 @@ struct Config: Sendable {
         smtpConnections = try values.int("smtp.connections", 16, in: 1...100)
         workCapacity = try values.int("work.capacity", 200, in: 1...5000)
         workLeaseSeconds = try values.int("work.leaseSeconds", 20, in: 1...600)
+        bodyDays = try values.int("work.bodyDays", 90, in: 1...3650)
         failpoint = try values.failpoint("failpoint")
         let level = try values.choice("log.level", "info", of: Logger.Level.allCases.map(\.rawValue))
         logLevel = Logger.Level(rawValue: level) ?? .info

@@ -28,6 +28,7 @@ extension Ticket {
         case messageFailed = "message_failed"
         case refundFailed = "refund_failed"
         case refundDelayed = "refund_delayed"
+        case connectionUnhealthy = "connection_unhealthy"
     }
 }
 
@@ -40,7 +41,7 @@ extension Ticket.Kind {
         case .repeatedContact, .personRequested: 120
         case .conflictingTracking, .missingShipment, .damagedGoods, .deliveryException, .conflictingOrderData,
             .unknownOrderData, .staleData, .lowConfidence, .denialContested, .messageUnknown, .messageFailed,
-            .refundDelayed:
+            .refundDelayed, .connectionUnhealthy:
             240
         case .policyException, .severalRequests: 480
         case .question: 1440
@@ -77,6 +78,7 @@ extension Ticket.Kind {
         case .messageFailed: "A message could not be sent"
         case .refundFailed: "A refund failed"
         case .refundDelayed: "A refund takes too long"
+        case .connectionUnhealthy: "A connection tells of nothing, or of nothing that can be read"
         }
     }
 }
