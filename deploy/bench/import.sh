@@ -10,25 +10,58 @@ import_orders() {
     database="$server user=postgres dbname=bench"
     [[ $(sql -d "$server user=postgres dbname=postgres" -c "SELECT 1 FROM pg_database WHERE datname = 'bench'") ]] ||
         "$programs/AftercareBench" migrate --url "$server user=postgres"
-    import_port=$(free_port) import_round=0
+    import_port=$(free_port) import_round=0 present=0
     start_importing_shop
+    ! $large || without_autovacuum
     import_with 1000
     ! $large || import_with 1000000
+    ! $large || import_compared
     stop_server
     stop_server
 }
 
 # import_with PRESENT: with so many orders there already.
 import_with() {
-    present=$1
-    say "making $present orders that are there already"
-    sql -d "$database" -v present="$present" -v store="$(import_store_uuid)" -f "$bench/import.sql"
+    make_present "$1"
     interleave import_round
     title "Import: a file of $import_size orders ($((import_size * import_rows_of_order)) rows), $present orders present"
     figure "import_ours_$present" 'POST imports until the last order is there' 'rows/s'
     figure "import_copy_$present" "a superuser's COPY of the same rows into the same tables" 'rows/s'
     ratio "import_ours_$present" "import_copy_$present" 'ours / COPY' '>= 0.25'
     figure "import_again_$present" 'the same file again, which changes nothing' 'orders/s'
+    figure "import_buffers_$present" 'pages of tables and indexes touched' 'per row'
+}
+
+import_compared() {
+    title 'Import: with a million orders present, and with a thousand'
+    ratio import_ours_1000 import_ours_1000000 'time' '<= 1.5'
+    ratio import_buffers_1000000 import_buffers_1000 'pages touched' '<= 1.2'
+}
+
+# make_present COUNT: so many orders in the store, with what belongs to them. Sets $present.
+make_present() {
+    say "making $1 orders that are there already"
+    sql -d "$database" -v from=$((present + 1)) -v present="$1" -v store="$(import_store_uuid)" -f "$bench/import.sql"
+    present=$1
+}
+
+# Pages it looks at would be counted as ours, at any moment it likes; what it would do is done between the rounds.
+without_autovacuum() {
+    sql -d "$database" -c 'ALTER SYSTEM SET autovacuum = off' -c 'SELECT pg_reload_conf()' >/dev/null
+}
+
+vacuum_queue() { sql -d "$database" -c 'VACUUM jobs, inbound_events, inbound_deliveries, schedule, fired' -c ANALYZE; }
+
+# Pages of tables and their indexes that were looked at so far, in memory or not; but for the queue's, which depend on how
+# many jobs ended since the last vacuum, and not on what is there. Sessions tell of theirs once a second.
+pages_touched() {
+    sleep 2.5
+    sql -d "$database" -c "
+        SELECT sum(coalesce(heap_blks_read, 0) + coalesce(heap_blks_hit, 0) + coalesce(idx_blks_read, 0)
+                   + coalesce(idx_blks_hit, 0) + coalesce(toast_blks_read, 0) + coalesce(toast_blks_hit, 0)
+                   + coalesce(tidx_blks_read, 0) + coalesce(tidx_blks_hit, 0))::bigint
+          FROM pg_statio_user_tables
+         WHERE relname <> 'jobs'"
 }
 
 start_importing_shop() {
@@ -41,12 +74,12 @@ start_importing_shop() {
     wait_for "$import_port" /health/ready
     echo 'a long enough password' | "${program[@]}" \
         AFTERCARE_DATABASE_URL="$server user=aftercare_app dbname=bench" "$programs/aftercare" create-tenant \
-        --name Import --owner Import --email import@bench.example >"$scratch/tenant" || fail 'no tenant could be made'
+        --name Import --owner Import --email "import-$import_port@bench.example" >"$scratch/tenant" || fail 'no tenant could be made'
     start_server "${program[@]}" AFTERCARE_DATABASE_URL="$server user=aftercare_worker dbname=bench" \
         "$programs/aftercare" work
     import_token=
     import_token=$(import_api /sessions \
-        '{"email": "import@bench.example", "password": "a long enough password"}' token)
+        "{\"email\": \"import-$import_port@bench.example\", \"password\": \"a long enough password\"}" token)
     import_store=$(import_api /stores \
         '{"name": "Import", "platform": "other", "currency": "EUR", "time_zone": "Europe/Berlin"}' id)
 }
@@ -71,12 +104,16 @@ send_import() {
 }
 
 measure_import_round() {
-    local file=$scratch/import.ndjson rows=$((import_size * import_rows_of_order)) began table prefix
+    local file=$scratch/import.ndjson rows=$((import_size * import_rows_of_order)) began ended touched table prefix
     import_round=$((import_round + 1)) prefix=import$import_round
     python3 "$bench/import.py" "$prefix" "$import_size" >"$file"
+    touched=$(pages_touched)
     began=$(now)
     send_import "$file"
-    record "import_ours_$present" "$(per "$rows" $(($(now) - began)))"
+    ended=$(now)
+    record "import_ours_$present" "$(per "$rows" $((ended - began)))"
+    record "import_buffers_$present" \
+        "$(awk -v pages=$(($(pages_touched) - touched)) -v count="$rows" 'BEGIN { printf "%.1f", pages / count }')"
     began=$(now)
     send_import "$file"
     record "import_again_$present" "$(per "$import_size" $(($(now) - began)))"

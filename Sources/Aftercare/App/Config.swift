@@ -74,6 +74,8 @@ struct Config: Sendable {
     var pulls: PullSettings
     /// Where a shop's address is reached. Not a setting: the tests name their doubles.
     var shopOrigin: @Sendable (String) -> String = { $0 }
+    /// `AFTERCARE_WORK_BODY_DAYS`: how long the bodies of webhooks are kept that were read.
+    var bodyDays: Int
     /// `AFTERCARE_FAILPOINT`: where the process kills itself, for tests of crashes.
     var failpoint: Failpoint.Setting?
     /// What a password costs to hash, and how many may wait for it. Not settings: the tests, which sign in many people
@@ -119,6 +121,7 @@ struct Config: Sendable {
             sweep: .seconds(try values.int("pull.sweepSeconds", 86_400, in: 60...2_592_000)),
             overlap: .seconds(try values.int("pull.overlapSeconds", 600, in: 0...86_400))
         )
+        bodyDays = try values.int("work.bodyDays", 90, in: 1...3650)
         failpoint = try values.failpoint("failpoint")
         let level = try values.choice("log.level", "info", of: Logger.Level.allCases.map(\.rawValue))
         logLevel = Logger.Level(rawValue: level) ?? .info

@@ -21,6 +21,10 @@ struct Environment: Sendable {
     let mailFrom: String
     /// Where this API is reached from outside, without a slash at its end.
     let publicURL: String
+    /// How long the bodies of webhooks are kept that were read.
+    let bodiesKept: Duration
+    /// Webhooks whose signature was wrong, until they are written down.
+    let refusedSignatures = RefusedSignatures()
     /// Jobs were enqueued in this process: a worker in it need not wait for its next poll.
     let wakeWorker: WakeUp
     /// Where the process kills itself, in tests of crashes; else nowhere.

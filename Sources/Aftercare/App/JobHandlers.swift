@@ -12,6 +12,8 @@ enum JobHandlers {
             AdvanceTestClock(environment: environment).handler,
             ImportOrders(environment: environment).handler,
             SweepExpired(environment: environment).handler,
+            ReplayEvents(environment: environment).handler,
+            CheckConnection(environment: environment).handler,
             RepointOrders(environment: environment).handler,
             RedactPersonalData(environment: environment).handler,
             MatchTracking(environment: environment).handler,

@@ -50,6 +50,7 @@ public struct Program: Sendable {
             "http_request_duration": "Time to answer, by method, route template and status.",
             "database_connections": "Connections of this process, by state.",
             "database_callers_waiting": "Calls that wait for a connection.",
+            "connection_checks": "Hourly checks of connections, by what they came to: per hour, how many are so.",
         ])
     }
 
@@ -75,6 +76,7 @@ public struct Program: Sendable {
             services.append(try workerService(environment, heartbeats))
         }
         if duties.contains(.serve) {
+            services.append(RefusedSignaturesService(environment: environment))
             services.append(apiService(environment, onServing))
         }
         var configuration = ServiceGroupConfiguration(
@@ -120,6 +122,7 @@ public struct Program: Sendable {
             outbound: outbound,
             mailFrom: config.mailFrom,
             publicURL: config.publicURL,
+            bodiesKept: .seconds(config.bodyDays * 86_400),
             wakeWorker: wakeWorker,
             failpoint: Failpoint(config.failpoint),
             logger: logger

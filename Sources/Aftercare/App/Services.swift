@@ -41,6 +41,21 @@ struct ClockService: Service {
     }
 }
 
+/// Writes down, now and then, how many webhooks had a wrong signature: apart from the requests, so that none of them takes
+/// longer for a connection that exists, and a flood of them is few statements.
+struct RefusedSignaturesService: Service {
+    let environment: Environment
+
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .seconds(2))
+                await environment.writeRefusedSignatures()
+            }
+        }
+    }
+}
+
 struct WorkerService: Service {
     let worker: Worker
 

@@ -1,6 +1,7 @@
 import FoundationEssentials
 import HTTPTypes
 import JSON
+import Jobs
 import Observability
 import Postgres
 import Time
@@ -86,6 +87,7 @@ struct ConnectionRoutes {
                 let stores = try await transaction.query(TenantStore.store(new.store, tenant: principal.tenant))
                 guard !stores[0].isEmpty else { throw Self.unknownStore }
                 transaction.add(ConnectionStore.insert(connection, secret: sealed))
+                transaction.add(JobStore.schedule(CheckConnection.first(for: connection, now: now), now: now))
                 return once(showing: new.provider.secretIsOurs ? new.secret : nil) { shown in
                     .created(at: "/v1/connections/\(connection.id)", version: connection.version) {
                         $0.member("secret", shown)

@@ -91,6 +91,7 @@ struct DemoStore: Sendable {
                 + UserStore.insert(reviewer, passwordHash: hash)
                 + [JobStore.schedule(Retention.scheduled(for: store, after: now), now: now)]
                 + [APIKeyStore.insert(key, hash: token.hash), ConnectionStore.insert(connection, secret: sealed)]
+                + [JobStore.schedule(CheckConnection.first(for: connection, now: now), now: now)]
         )
         return DemoStore(
             tenant: tenant,

@@ -21,7 +21,8 @@ struct BodyStream: Sendable {
         return try await withThrowingTaskGroup(of: Result.self) { group in
             group.addTask {
                 var (result, count) = (initial, 0)
-                for try await piece in body {
+                var pieces = body.makeAsyncIterator()
+                while let piece = try await Self.next(&pieces) {
                     count += piece.readableBytes
                     guard count <= maximum else { throw tooLarge }
                     try await take(&result, Array(piece.readableBytesView))
@@ -36,6 +37,17 @@ struct BodyStream: Sendable {
             }
             defer { group.cancelAll() }
             return try await group.next() ?? initial
+        }
+    }
+
+    /// What is wrong with the stream itself, such as a part of it that is not marked as HTTP says, is the client's doing.
+    private static func next(_ pieces: inout RequestBody.AsyncIterator) async throws -> ByteBuffer? {
+        do {
+            return try await pieces.next()
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            throw Problem(.requestTimeout, "The body broke off.")
         }
     }
 

@@ -16,6 +16,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
     case alreadyExists = "already_exists"
     case stateConflict = "state_conflict"
     case idempotencyInProgress = "idempotency_in_progress"
+    case gone
     case versionMismatch = "version_mismatch"
     case payloadTooLarge = "payload_too_large"
     case unsupportedMediaType = "unsupported_media_type"
@@ -35,6 +36,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .notAcceptable: .notAcceptable
         case .requestTimeout: .requestTimeout
         case .alreadyExists, .stateConflict, .idempotencyInProgress: .conflict
+        case .gone: .gone
         case .versionMismatch: .preconditionFailed
         case .payloadTooLarge: .contentTooLarge
         case .unsupportedMediaType: .unsupportedMediaType
@@ -70,6 +72,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
         case .alreadyExists: "It exists already"
         case .stateConflict: "The current state does not allow this"
         case .idempotencyInProgress: "A request with this Idempotency-Key is running"
+        case .gone: "It is there no longer"
         case .versionMismatch: "It has changed meanwhile"
         case .payloadTooLarge: "The body is too large"
         case .unsupportedMediaType: "The body has to be JSON"

@@ -7,6 +7,7 @@ struct Operation: Sendable {
     enum Kind: String, CaseIterable, Sendable {
         case advanceTestClock = "advance_test_clock"
         case importOrders = "import_orders"
+        case replayEvents = "replay_events"
     }
 
     enum State: String, CaseIterable, Sendable { case running, succeeded, failed }
@@ -15,7 +16,8 @@ struct Operation: Sendable {
     let store: StoreID
     let kind: Kind
     var state: State
-    /// The instant the clock is advanced to, and how much has fallen due on the way; or how many lines were read.
+    /// The instant the clock is advanced to, and how much has fallen due on the way; how many lines were read, or how many
+    /// events are read again.
     let target: Instant?
     var progress: Int
     var error: String?

@@ -4,9 +4,10 @@ import Time
 
 /// How long what is short-lived is kept, and when the store's night is.
 ///
-/// Not here: orders, customers, returns, disputes, facts, inbound events, runs, messages and commands. They are what the
-/// merchant's questions are answered from. Nor stock: there is as much of it as the shop has variants. Nor privacy
-/// requests: they are the proof that something was erased, and name nobody once it was.
+/// Not here: orders, customers, returns, disputes, facts, runs, messages and commands. They are what the merchant's
+/// questions are answered from. Of inbound events only the bodies: who said what when, and what became of it, stays. Nor
+/// stock: there is as much of it as the shop has variants. Nor privacy requests: they are the proof that something was
+/// erased, and name nobody once it was.
 enum Retention {
     /// What the sweep deletes, in the order it does.
     enum Subject: CaseIterable, Sendable {
@@ -19,7 +20,7 @@ enum Retention {
         case sessions
         /// What fell due. It keeps a re-imported order from firing anything twice, and that for 13 months.
         case fired
-        /// The sweep's own nights: nothing imports those again.
+        /// The sweep's own nights, and the hours of checks: nothing imports those again.
         case nights
         /// Long work that is done.
         case operations
@@ -31,8 +32,15 @@ enum Retention {
         /// What tracking providers told of numbers, for longer than one is about any parcel. What was about a shipment is
         /// kept with it.
         case trackers
+        /// Bodies of webhooks that were applied or ignored.
+        case bodies
+        /// Bodies that nobody understood: a later version may.
+        case quarantinedBodies
+        /// What connections told of in an hour. One that is silent is judged by what it did before.
+        case connectionHours
 
-        var keptFor: Duration {
+        /// - Parameter bodies: how long a body is kept that was read.
+        func kept(bodies: Duration) -> Duration {
             let day = 86_400
             return switch self {
             case .idempotencyKeys: .seconds(3 * day)
@@ -43,6 +51,18 @@ enum Retention {
             case .importChunks: .seconds(day)
             case .operations, .importErrors, .imports: .seconds(90 * day)
             case .trackers: .seconds(500 * day)
+            case .bodies: bodies
+            case .quarantinedBodies: max(bodies, .seconds(400 * day))
+            case .connectionHours: .seconds(400 * day)
+            }
+        }
+
+        /// Rows that one statement deletes: a fraction of a second, so that nobody waits for its locks or its WAL.
+        var batch: Int {
+            switch self {
+            // Each is read once more, for its hash.
+            case .bodies, .quarantinedBodies: 500
+            default: 5000
             }
         }
     }

@@ -9,7 +9,13 @@ import Time
 /// changed any more, so nothing else waits for them.
 enum RetentionStore {
     /// Deletes at most `limit` rows of a tenant that are older than `end`.
-    static func delete(_ subject: Retention.Subject, tenant: UUID, before end: Instant, limit: Int) -> SQL {
+    static func delete(
+        _ subject: Retention.Subject,
+        tenant: UUID,
+        before end: Instant,
+        limit: Int,
+        now: Instant
+    ) -> SQL {
         switch subject {
         case .idempotencyKeys: idempotencyKeys(tenant, end, limit)
         case .inboundDeliveries: inboundDeliveries(tenant, end, limit)
@@ -21,6 +27,9 @@ enum RetentionStore {
         case .importErrors: importErrors(tenant, end, limit)
         case .imports: imports(tenant, end, limit)
         case .trackers: trackers(tenant, end, limit)
+        case .bodies: bodies(of: "'applied', 'ignored'", tenant, end, limit, now)
+        case .quarantinedBodies: bodies(of: "'quarantined'", tenant, end, limit, now)
+        case .connectionHours: connectionHours(tenant, end, limit)
         }
     }
 
@@ -83,7 +92,7 @@ enum RetentionStore {
             SELECT schedule_id
               FROM fired
              WHERE tenant_id = \(tenant) AND schedule_id < \(UUID.firstV7(at: end)) AND due_at < \(end)
-               AND kind <> \(SweepExpired.kind)
+               AND kind NOT IN (\(SweepExpired.kind), \(CheckConnection.kind))
              ORDER BY schedule_id
              LIMIT \(limit)
         )
@@ -93,13 +102,13 @@ enum RetentionStore {
         """
     }
 
-    /// By the first two columns of `fired_is_once`: of this kind there are as many rows as nights are kept.
+    /// By the first two columns of `fired_is_once`: of these kinds there are as many rows as nights and hours are kept.
     private static func nights(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
         WITH old AS MATERIALIZED (
             SELECT schedule_id
               FROM fired
-             WHERE tenant_id = \(tenant) AND kind = \(SweepExpired.kind) AND due_at < \(end)
+             WHERE tenant_id = \(tenant) AND kind IN (\(SweepExpired.kind), \(CheckConnection.kind)) AND due_at < \(end)
              LIMIT \(limit)
         )
         DELETE FROM fired AS stored
@@ -188,6 +197,41 @@ enum RetentionStore {
          USING old
          WHERE stored.tenant_id = \(tenant) AND stored.store_id = old.store_id AND stored.number = old.number
            AND stored.provider = old.provider AND stored.carrier = old.carrier
+        """
+    }
+
+    /// By `inbound_events_with_body`. Empties them: the rows stay, with what their bodies were. One that is to be read again
+    /// meanwhile is left alone.
+    private static func bodies(of states: String, _ tenant: UUID, _ end: Instant, _ limit: Int, _ now: Instant) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT id
+              FROM inbound_events
+             WHERE tenant_id = \(tenant) AND state IN (\(unsafe: states)) AND state <> 'received'
+               AND received_at < \(end) AND body_expired_at IS NULL AND redacted_at IS NULL
+             LIMIT \(limit)
+        )
+        UPDATE inbound_events AS stored
+           SET body = '', body_hash = sha256(body), body_length = octet_length(body), body_expired_at = \(now)
+          FROM old
+         WHERE stored.tenant_id = \(tenant) AND stored.id = old.id AND stored.state <> 'received'
+           AND stored.body_expired_at IS NULL AND stored.redacted_at IS NULL
+        """
+    }
+
+    /// By `connection_hours_by_age`.
+    private static func connectionHours(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
+        """
+        WITH old AS MATERIALIZED (
+            SELECT connection_id, hour
+              FROM connection_hours
+             WHERE tenant_id = \(tenant) AND hour < \(end)
+             ORDER BY hour
+             LIMIT \(limit)
+        )
+        DELETE FROM connection_hours AS stored
+         USING old
+         WHERE stored.tenant_id = \(tenant) AND stored.connection_id = old.connection_id AND stored.hour = old.hour
         """
     }
 

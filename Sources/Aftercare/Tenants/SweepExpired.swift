@@ -12,9 +12,6 @@ struct SweepExpired {
 
     var handler: JobHandler { JobHandler(Self.kind, run: run) }
 
-    /// Rows that one statement deletes: a fraction of a second, so that nobody waits for its locks or its WAL.
-    static let batch = 5000
-
     @Sendable private func run(_ job: Job) async throws -> JobOutcome {
         guard let store = job.store else { return .done }
         // First: the nights go on even if this one's work should fail for good.
@@ -74,10 +71,16 @@ struct SweepExpired {
         while true {
             let rows = try await environment.pool.transaction(
                 environment.settings(for: tenant),
-                RetentionStore.delete(subject, tenant: tenant, before: now - subject.keptFor, limit: Self.batch)
+                RetentionStore.delete(
+                    subject,
+                    tenant: tenant,
+                    before: now - subject.kept(bodies: environment.bodiesKept),
+                    limit: subject.batch,
+                    now: now
+                )
             )
             deleted += rows[0].affected
-            if rows[0].affected < Self.batch { return deleted }
+            if rows[0].affected < subject.batch { return deleted }
         }
     }
 }

@@ -13,6 +13,7 @@ struct Escalation: Hashable, Sendable {
         case message(MessageID)
         case dispute(DisputeID)
         case `return`(ReturnID)
+        case connection(ConnectionID)
         /// By the public id of what found it: the event that told it, or the order itself.
         case order(OrderID, by: String)
     }
@@ -34,6 +35,7 @@ struct Escalation: Hashable, Sendable {
         case .message(let message): "\(message)"
         case .dispute(let dispute): "\(dispute)"
         case .return(let `return`): "\(`return`)"
+        case .connection(let connection): "\(connection)"
         case .order(_, let finder): finder
         }
     }

@@ -172,6 +172,7 @@ extension Escalation.Origin {
         case .message: "messages"
         case .dispute: "disputes"
         case .return: "returns"
+        case .connection: "connections"
         case .order: "orders"
         }
     }
@@ -180,6 +181,7 @@ extension Escalation.Origin {
     fileprivate var order: String {
         switch self {
         case .run, .message, .dispute, .return: "order_id"
+        case .connection: "NULL::uuid"
         case .order: "id"
         }
     }
@@ -189,13 +191,13 @@ extension Escalation.Origin {
         switch self {
         case .run: "id"
         case .message: "run_id"
-        case .dispute, .return, .order: "NULL::uuid"
+        case .dispute, .return, .connection, .order: "NULL::uuid"
         }
     }
 
     fileprivate var condition: String {
         switch self {
-        case .run, .dispute, .return, .order: ""
+        case .run, .dispute, .return, .connection, .order: ""
         case .message: "AND class <> 'internal' AND state IN ('failed', 'unknown')"
         }
     }
@@ -206,13 +208,14 @@ extension Escalation.Origin {
         case .message(let message): message.uuid
         case .dispute(let dispute): dispute.uuid
         case .return(let `return`): `return`.uuid
+        case .connection(let connection): connection.uuid
         case .order(let order, _): order.uuid
         }
     }
 
     fileprivate var message: UUID? {
         switch self {
-        case .run, .dispute, .return, .order: nil
+        case .run, .dispute, .return, .connection, .order: nil
         case .message(let message): message.uuid
         }
     }

@@ -30,6 +30,7 @@ extension Ticket {
         case refundDelayed = "refund_delayed"
         /// The shop refused what it was asked to do, was not reached, or nobody knows.
         case commandFailed = "command_failed"
+        case connectionUnhealthy = "connection_unhealthy"
     }
 }
 
@@ -43,7 +44,7 @@ extension Ticket.Kind {
         case .repeatedContact, .personRequested, .commandFailed: 120
         case .conflictingTracking, .missingShipment, .damagedGoods, .deliveryException, .conflictingOrderData,
             .unknownOrderData, .staleData, .lowConfidence, .denialContested, .messageUnknown, .messageFailed,
-            .refundDelayed:
+            .refundDelayed, .connectionUnhealthy:
             240
         case .policyException, .severalRequests: 480
         case .question: 1440
@@ -81,6 +82,7 @@ extension Ticket.Kind {
         case .refundFailed: "A refund failed"
         case .refundDelayed: "A refund takes too long"
         case .commandFailed: "A command to the shop did not succeed"
+        case .connectionUnhealthy: "A connection tells of nothing, or of nothing that can be read"
         }
     }
 }

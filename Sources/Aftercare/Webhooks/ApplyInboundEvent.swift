@@ -37,8 +37,9 @@ struct ApplyInboundEvent {
         let provider = try InboundEventStore.provider(row)
         let isDisabled: Bool = try row("is_disabled")
         let connectedAt: Instant = try row("connected_at")
-        if try row("is_redacted", as: Bool.self) {
-            try await settle(event, as: .ignored, IgnoredReason.redacted.rawValue, job)
+        if let removal = event.removal {
+            let reason: IgnoredReason = removal.reason == .redacted ? .redacted : .expired
+            try await settle(event, as: .ignored, reason.rawValue, job)
             return .finished
         }
         let body = try InboundEventStore.body(row)

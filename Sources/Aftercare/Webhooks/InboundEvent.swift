@@ -32,6 +32,23 @@ struct InboundEvent: Sendable {
     /// Of what was pulled, when it was asked for.
     let receivedAt: Instant
     var settledAt: Instant?
+    /// What the body was sent as.
+    var contentType: String?
+    /// Nil while the body is there.
+    var removal: BodyRemoval?
+
+    /// Why the body of an event is there no longer, and since when. What it told of, and what became of it, stays.
+    struct BodyRemoval: Hashable, Sendable {
+        enum Reason: String, CaseIterable, Sendable {
+            /// It was kept for as long as anybody may need it (`Retention`).
+            case expired
+            /// Somebody it told of asked for it (`Privacy`).
+            case redacted
+        }
+
+        let reason: Reason
+        let at: Instant
+    }
 
     /// When the provider said it, as far as is known. The header is not signed, so it can only make it older.
     var saidAt: Instant { min(headers.triggeredAt ?? receivedAt, receivedAt) }

@@ -9,7 +9,9 @@ import Time
 struct InboundEventRoutes {
     let environment: Environment
 
-    private static let filters: Set<String> = ["state", "connection_id", "order_id"]
+    private static let filters: Set<String> = [
+        "state", "connection_id", "store_id", "topic", "reason", "order_id", "received_from", "received_before",
+    ]
 
     var routes: [Route] {
         [
@@ -21,6 +23,7 @@ struct InboundEventRoutes {
                 list
             ),
             Route(.get, "/v1/inbound-events/{event_id}", .holder(of: .eventsRead), get),
+            Route(.get, "/v1/inbound-events/{event_id}/body", .holder(of: .eventsRead), body),
             Route(.post, "/v1/inbound-events/{event_id}/replay", .holder(of: .eventsWrite), replay),
         ]
     }
@@ -31,7 +34,12 @@ struct InboundEventRoutes {
         let filter = InboundEventStore.Filter(
             state: try call.query.value("state", "one of \(states)") { InboundEvent.State(rawValue: $0) },
             connection: try call.query.id("connection_id"),
-            order: try call.query.id("order_id")
+            store: try call.query.id("store_id"),
+            topic: try call.query.value("topic", "a text of up to 255 characters", Self.word),
+            reason: try call.query.value("reason", "a text of up to 255 characters", Self.word),
+            order: try call.query.id("order_id"),
+            receivedFrom: try call.query.value("received_from", Self.instant) { Instant(rfc3339: $0) },
+            receivedBefore: try call.query.value("received_before", Self.instant) { Instant(rfc3339: $0) }
         )
         let (_, rows) = try await environment.access.read(call) {
             [InboundEventStore.events(page, filter, tenant: $0.tenant)]
@@ -40,18 +48,46 @@ struct InboundEventRoutes {
         return page.reply(events, position: { ($0.receivedAt, $0.id.uuid) }, write)
     }
 
+    private static let instant = "an RFC 3339 date and time such as 2026-05-04T09:30:00.000Z"
+
+    @Sendable private static func word(_ text: String) -> String? { text.utf8.count <= 255 ? text : nil }
+
     @Sendable private func get(_ call: Call) async throws -> Reply {
+        let id = try call.id("event_id", InboundEventKind.self)
+        let (_, rows) = try await environment.access.read(call) {
+            [InboundEventStore.event(id, tenant: $0.tenant), InboundEventStore.facts(of: id, tenant: $0.tenant)]
+        }
+        guard let row = rows[0].first, let facts = rows[1].first else { throw Problem.notFound }
+        let event = try InboundEventStore.decode(row)
+        let (hash, length): (Bytea?, Int?) = try (facts("body_hash"), facts("body_length"))
+        let body = event.removal == nil ? try InboundEventStore.body(row) : nil
+        let text = body.flatMap { String(validating: $0, as: UTF8.self) }
+        return .json { object in
+            write(event, to: &object)
+            object.member("content_type", event.contentType)
+            object.member("body_length", length)
+            object.member("body_sha256", hash.map { Hexadecimal.text($0.bytes) })
+            object.member("body", text)
+            object.member("body_base64", text == nil ? body.map { Data($0).base64EncodedString() } : nil)
+        }
+    }
+
+    /// Byte for byte. What the provider called JSON is answered as JSON and everything else as bytes, so that no browser
+    /// takes it for a page.
+    @Sendable private func body(_ call: Call) async throws -> Reply {
         let id = try call.id("event_id", InboundEventKind.self)
         let (_, rows) = try await environment.access.read(call) { [InboundEventStore.event(id, tenant: $0.tenant)] }
         guard let row = rows[0].first else { throw Problem.notFound }
         let event = try InboundEventStore.decode(row)
-        let body = try InboundEventStore.body(row)
-        let text = String(validating: body, as: UTF8.self)
-        return .json { object in
-            write(event, to: &object)
-            object.member("body", text)
-            object.member("body_base64", text == nil ? Data(body).base64EncodedString() : nil)
+        if let removal = event.removal {
+            throw Problem(.gone, "Its body was deleted at \(removal.at.rfc3339): \(removal.reason.rawValue).")
         }
+        var reply = Reply(status: .ok, body: try InboundEventStore.body(row))
+        let type = event.contentType?.split(separator: ";").first?.trimmingSpaces.lowercased()
+        reply.headers[.contentType] =
+            type == Reply.contentTypeJSON ? Reply.contentTypeJSON : "application/octet-stream"
+        reply.headers[.contentDisposition] = "attachment; filename=\"\(id)\""
+        return reply
     }
 
     /// Gives the event to its job once more. Harmless at any time, because applying twice changes nothing.
@@ -62,6 +98,9 @@ struct InboundEventRoutes {
             guard var event = try rows[0].first.map(InboundEventStore.decode) else { throw Problem.notFound }
             guard event.state != .received else {
                 throw Problem(.stateConflict, "It is waiting to be read already.")
+            }
+            if event.removal?.reason == .expired {
+                throw Problem(.stateConflict, "Its body was kept for long enough and is deleted: body_expired.")
             }
             let now = environment.clock.now()
             (event.state, event.reason, event.settledAt) = (.received, nil, nil)
@@ -88,8 +127,11 @@ struct InboundEventRoutes {
         }
         object.member("state", event.state.rawValue)
         object.member("reason", event.reason)
+        object.member("summary", event.summary)
         object.member("order_id", event.order)
         object.member("received_at", event.receivedAt)
         object.member("settled_at", event.settledAt)
+        object.member("body_removed_at", event.removal?.at)
+        object.member("body_removed_because", event.removal?.reason.rawValue)
     }
 }

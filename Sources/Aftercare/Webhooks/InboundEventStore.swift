@@ -20,10 +20,11 @@ enum InboundEventStore {
                   RETURNING event_id
             )
             INSERT INTO inbound_events (tenant_id, id, store_id, connection_id, topic, delivery_id, api_version,
-                                        triggered_at, body, received_at)
+                                        triggered_at, content_type, body, received_at)
                  SELECT \(event.tenant.uuid), event_id, \(event.store.uuid), \(event.connection.uuid),
                         \(event.headers.topic), \(event.headers.deliveryID), \(event.headers.apiVersion),
-                        \(event.headers.triggeredAt), \(Bytea(body)), \(event.receivedAt)
+                        \(event.headers.triggeredAt), \(event.contentType), \(Bytea(body)),
+                        \(event.receivedAt)
                    FROM delivery
             """,
             """
@@ -45,13 +46,25 @@ enum InboundEventStore {
 
     // MARK: Reading
 
-    private static let columns = """
+    static let columns = """
         id, tenant_id, store_id, connection_id, via, topic, delivery_id, api_version, triggered_at, state, reason,
-        order_id, received_at, settled_at
+        order_id, received_at, settled_at, content_type, body_expired_at, redacted_at
         """
 
     static func event(_ id: InboundEventID, tenant: TenantID) -> SQL {
         "SELECT \(unsafe: columns), body FROM inbound_events WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)"
+    }
+
+    /// What the body is, or was: nil of one that was erased.
+    static func facts(of id: InboundEventID, tenant: TenantID) -> SQL {
+        """
+        SELECT CASE WHEN redacted_at IS NOT NULL THEN NULL
+                    WHEN body_expired_at IS NOT NULL THEN body_hash ELSE sha256(body) END AS body_hash,
+               CASE WHEN redacted_at IS NOT NULL THEN NULL
+                    WHEN body_expired_at IS NOT NULL THEN body_length ELSE octet_length(body) END AS body_length
+          FROM inbound_events
+         WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
+        """
     }
 
     static func lock(_ id: InboundEventID, tenant: TenantID) -> SQL {
@@ -66,7 +79,7 @@ enum InboundEventStore {
     /// With what it takes to apply it.
     static func work(_ id: InboundEventID, tenant: TenantID) -> SQL {
         """
-        SELECT \(unsafe: columns), body, redacted_at IS NOT NULL AS is_redacted,
+        SELECT \(unsafe: columns), body,
                (SELECT provider FROM connections
                  WHERE tenant_id = \(tenant.uuid) AND id = inbound_events.connection_id) AS provider,
                (SELECT state = 'disabled' FROM connections
@@ -76,49 +89,6 @@ enum InboundEventStore {
           FROM inbound_events
          WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
         """
-    }
-
-    struct Filter: Sendable {
-        var state: InboundEvent.State?
-        var connection: ConnectionID?
-        var order: OrderID?
-    }
-
-    /// Newest first. By order, and among the quarantined, which are few and looked for, by an index of their own.
-    static func events(_ page: Page, _ filter: Filter, tenant: TenantID) -> SQL {
-        if let order = filter.order {
-            """
-            SELECT \(unsafe: columns)
-              FROM inbound_events
-             WHERE tenant_id = \(tenant.uuid) AND order_id = \(order.uuid)
-               AND (\(filter.state?.rawValue) IS NULL OR state = \(filter.state?.rawValue))
-               AND (\(filter.connection?.uuid) IS NULL OR connection_id = \(filter.connection?.uuid))
-               AND (received_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY received_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else if filter.state == .quarantined {
-            """
-            SELECT \(unsafe: columns)
-              FROM inbound_events
-             WHERE tenant_id = \(tenant.uuid) AND state = 'quarantined'
-               AND (\(filter.connection?.uuid) IS NULL OR connection_id = \(filter.connection?.uuid))
-               AND (received_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY received_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else {
-            """
-            SELECT \(unsafe: columns)
-              FROM inbound_events
-             WHERE tenant_id = \(tenant.uuid)
-               AND (\(filter.state?.rawValue) IS NULL OR state = \(filter.state?.rawValue))
-               AND (\(filter.connection?.uuid) IS NULL OR connection_id = \(filter.connection?.uuid))
-               AND (received_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY received_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        }
     }
 
     static func decode(_ row: Row) throws -> InboundEvent {
@@ -142,8 +112,16 @@ enum InboundEventStore {
             reason: row("reason"),
             order: order.map { ID($0) },
             receivedAt: row("received_at"),
-            settledAt: row("settled_at")
+            settledAt: row("settled_at"),
+            contentType: row("content_type"),
+            removal: removal(row)
         )
+    }
+
+    private static func removal(_ row: Row) throws -> InboundEvent.BodyRemoval? {
+        let (redacted, expired): (Instant?, Instant?) = try (row("redacted_at"), row("body_expired_at"))
+        if let redacted { return .init(reason: .redacted, at: redacted) }
+        return expired.map { .init(reason: .expired, at: $0) }
     }
 
     static func body(_ row: Row) throws -> [UInt8] { try row("body", as: Bytea.self).bytes }

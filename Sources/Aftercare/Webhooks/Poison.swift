@@ -10,6 +10,8 @@ struct Poison: Error, Hashable, Sendable, CustomStringConvertible {
         case unreadableTime = "unreadable_time"
         case unreadableAmount = "unreadable_amount"
         case unreadableList = "unreadable_list"
+        /// What its topic would take away, its body does not tell of; see `BodyReader.refuse`.
+        case otherTopic = "body_of_another_topic"
         /// It was understood, and broke a rule of the database all the same.
         case refusedByDatabase = "refused_by_database"
     }

@@ -36,6 +36,7 @@ struct Receive {
         if provider.isPing(call.headers, body: call.body) { return Self.kept(as: nil) }
         let secrets = try secrets(of: connection, id, tenant, now: now)
         guard provider.isSigned(call.headers, target: call.target, body: call.body, secrets: secrets) else {
+            environment.refusedSignatures.note(id, of: connection.store, tenant: tenant)
             throw Self.unauthenticated
         }
         let headers = provider.headers(call.headers)
@@ -46,7 +47,8 @@ struct Receive {
             connection: id,
             headers: headers,
             state: .received,
-            receivedAt: now
+            receivedAt: now,
+            contentType: call.headers[.contentType].map(InboundEvent.Headers.worthKeeping)
         )
         let rows = try await environment.pool.transaction(
             settings,

@@ -39,6 +39,8 @@ enum IgnoredReason: String, CaseIterable, Sendable {
     case shopNotMirrored = "shop_not_mirrored"
     /// Its body was erased, with the data of whom it told of.
     case redacted
+    /// Its body was deleted, because it was kept for long enough, when it was to be read again.
+    case expired = "body_expired"
     /// It is none of the provider's events.
     case notAnEvent = "not_an_event"
     case notAboutTracking = "not_about_tracking"

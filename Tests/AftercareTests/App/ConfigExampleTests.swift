@@ -106,7 +106,7 @@ import Testing
         ("AFTERCARE_MAIL_FROM", "Help <help@shop.example>"), ("AFTERCARE_MAIL_FROM", "help"),
         ("AFTERCARE_SMTP_PORT", "0"), ("AFTERCARE_SMTP_SECURITY", "ssl"), ("AFTERCARE_WORK_CAPACITY", "0"),
         ("AFTERCARE_OUTBOUND_PRIVATE_ADDRESSES", "yes"), ("AFTERCARE_SMTP_CONNECTIONS", "0"),
-        ("AFTERCARE_WORK_LEASE_SECONDS", "0"),
+        ("AFTERCARE_WORK_LEASE_SECONDS", "0"), ("AFTERCARE_WORK_BODY_DAYS", "0"),
         ("AFTERCARE_FAILPOINT", "mail_marked"), ("AFTERCARE_FAILPOINT", "nowhere:1"),
         ("AFTERCARE_FAILPOINT", "mail_marked:0"), ("AFTERCARE_LOG_LEVEL", "loud"),
     ]

@@ -81,7 +81,7 @@ import Time
     }
 
     @Test func `an app that was taken out needs a body that can be read`() throws {
-        #expect(try Self.understand("app/uninstalled", #"{"id":1}"#) == .uninstalled)
+        #expect(try Self.understand("app/uninstalled", #"{"id":1,"domain":null}"#) == .uninstalled)
         #expect(throws: Poison(.malformedJSON)) { try Self.understand("app/uninstalled", "") }
     }
 

@@ -303,6 +303,26 @@ import Time
         try await tenant.settle()
         let event = ["event_id": try #require(kept["id"]?.stringValue)]
         _ = try await check(tenant, "POST /v1/inbound-events/{event_id}/replay", event, gives: 202)
+        try await tenant.settle()
+        let many = "POST /v1/connections/{connection_id}/replay-events"
+        let since: JSON = ["reason": "connection_disabled", "received_from": "2026-05-04T10:00:00Z"]
+        for _ in 0..<2 { _ = try await check(tenant, many, connection, since, headers: key, gives: 202) }
+        _ = try await check(tenant, many, connection, ["reason": ""], gives: 422)
+        _ = try await check(tenant, "GET /v1/connections/{connection_id}/health", connection, gives: 200)
+        try await tenant.settle()
+        let filters = "?topic=orders%2Fcreate&state=applied&received_from=2026-05-04T10:00:00Z"
+        _ = try await check(tenant, "GET /v1/inbound-events", query: filters, gives: 200)
+        let expired = tenant.ago(days: 0)
+        _ = try await tenant.rows(
+            """
+            UPDATE inbound_events
+               SET body = '', body_hash = sha256(body), body_length = 1, body_expired_at = \(expired)
+             WHERE tenant_id = \(tenant.id.uuid)
+            """
+        )
+        _ = try await check(tenant, "GET /v1/inbound-events/{event_id}/body", event, gives: 410)
+        _ = try await check(tenant, "GET /v1/inbound-events/{event_id}", event, gives: 200)
+        _ = try await check(tenant, "POST /v1/inbound-events/{event_id}/replay", event, gives: 409)
     }
 
     @Test func `to what is told in parts and besides orders fit the specification`() async throws {

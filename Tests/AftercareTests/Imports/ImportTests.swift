@@ -28,7 +28,8 @@ import Time
         try await tenant.advance(days: 60)
         for table in ["runs", "messages"] { #expect(try await tenant.get("/v1/\(table)")["data"] == []) }
         let scheduled: SQL = """
-            SELECT count(*) FROM schedule WHERE tenant_id = \(tenant.id.uuid) AND kind <> 'sweep_expired'
+            SELECT count(*) FROM schedule
+             WHERE tenant_id = \(tenant.id.uuid) AND kind NOT IN ('sweep_expired', 'check_connection')
             """
         #expect(try await tenant.count(scheduled) == 0)
         // Nor does it make a living order one of the past.
@@ -192,9 +193,9 @@ import Time
         }
         _ = try await tenant.server.environment.pool.transaction(tenant.settings, statements)
         for subject in [Retention.Subject.importChunks, .importErrors, .imports] {
-            let end = now - subject.keptFor
+            let end = now - subject.kept(bodies: .zero)
             let swept = try await tenant.rows(
-                RetentionStore.delete(subject, tenant: tenant.id.uuid, before: end, limit: 10)
+                RetentionStore.delete(subject, tenant: tenant.id.uuid, before: end, limit: 10, now: now)
             )
             #expect(swept.affected == 1, "\(subject)")
         }

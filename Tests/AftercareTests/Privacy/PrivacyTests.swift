@@ -178,7 +178,7 @@ import Time
         #expect(refused["state"] == "not_carried_out" && refused["reason"] == "connection_in_use")
         #expect(names(try await everything(tenant), "ada@example.com"))
 
-        try await demo.post("app/uninstalled", body: Array(#"{"id":548380009,"email":"super@supertoys.com"}"#.utf8))
+        try await demo.post("app/uninstalled", body: Array(#"{"id":548380009,"domain":"demo.myshopify.com"}"#.utf8))
         try await tenant.settle()
         try await demo.post("shop/redact", body: PrivacyBody.shop)
         try await tenant.settle()

@@ -42,12 +42,17 @@ import Time
                     #expect(next >= before + wait - .seconds(1) && next <= tenant.realNow + wait, "\(name)")
                 }
                 #expect(try await connected.order().status == 404)
+                let health = try await tenant.get("/v1/connections/\(connected.connection)/health")
+                let found = try #require(health["reasons"]?.arrayValue?.first { $0["reason"]?.stringValue == name })
+                let isForAPerson = ["credentials_refused", "access_denied", "api_sunset"].contains(name)
+                #expect(found["state"]?.stringValue == (isForAPerson ? "unhealthy" : "degraded"), "\(name)")
             }
             #expect(try await tenant.pulledEvents() == [])
             shop.failAlways(nil)
             let pull = try await connected.pull(.reconcile)
             #expect(pull["failure"] == .null && pull["failures"] == 0 && pull["changed"] == 1)
             #expect(try await connected.order().status == 200)
+            #expect(try await tenant.get("/v1/connections/\(connected.connection)/health")["state"] == "unknown")
         }
     }
 

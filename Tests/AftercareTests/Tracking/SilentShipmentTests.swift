@@ -180,7 +180,7 @@ import Time
 
 extension TestTenant {
     /// Makes the store's next night now, and waits until it is over.
-    fileprivate func passNight() async throws {
+    func passNight() async throws {
         let due = server.environment.clock.now() - .seconds(1)
         _ = try await rows(
             """

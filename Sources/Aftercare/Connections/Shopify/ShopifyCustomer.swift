@@ -46,6 +46,7 @@ enum ShopifyCustomer {
     /// The body has the id and no time. Whoever is deleted stays so, and nothing is kept of them: no statement made
     /// before can come with a later time than this has.
     static func deletion(_ body: BodyReader, saidAt: Instant) throws(Poison) -> CustomerChange {
+        try body.refuse("created_at", "updated_at", "email", "line_items", "order_id")
         var values = CustomerValues()
         values.isDeleted = true
         let statement = CustomerStatement(

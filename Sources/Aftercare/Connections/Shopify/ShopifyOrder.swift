@@ -23,6 +23,7 @@ enum ShopifyOrder {
     /// The body of `orders/delete` has the id and no time. What is deleted stays so, and no statement made before can
     /// come with a later time than it has here.
     static func deletion(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+        try body.refuse("created_at", "updated_at", "line_items", "order_id")
         var values = OrderValues()
         values.lifecycle = .deleted
         let statement = OrderStatement(

@@ -11,6 +11,7 @@ enum ShopifyPrivacy {
     ) throws(Poison)
         -> PrivacyChange
     {
+        try body.refuse("id", kind == .customerRedaction ? "orders_requested" : "orders_to_redact")
         var subject = PrivacySubject()
         if let customer = try body.member("customer") {
             // Somebody may have only an address.
@@ -37,6 +38,7 @@ enum ShopifyPrivacy {
     static func store(_ body: BodyReader) throws(Poison) -> PrivacyChange {
         // Nothing in it is needed, but a body without it is none of the shop's.
         _ = try body.id("shop_id")
+        try body.refuse("id", "order_id", "customer", "orders_requested", "orders_to_redact")
         return PrivacyChange(kind: .storeRedaction, subject: PrivacySubject())
     }
 }

@@ -153,8 +153,8 @@ enum Shopify {
         case .deletion:
             return .changes(try ShopifyOrder.deletion(BodyReader(body), receivedAt: receivedAt))
         case .uninstallation:
-            // Nothing in it is needed, but a body that cannot be read is none of the shop's.
-            _ = try BodyReader(body)
+            // Nothing in it is needed, but it is the shop that it tells of.
+            try BodyReader(body).demand("domain", "myshopify_domain")
             return .uninstalled
         case .fulfillment:
             return .changes(try ShopifyFulfillment.changes(BodyReader(body), receivedAt: receivedAt))

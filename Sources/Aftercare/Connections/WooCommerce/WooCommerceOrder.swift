@@ -29,6 +29,7 @@ enum WooCommerceOrder {
 
     /// The body of `order.deleted` has the id and no time: what was deleted counts from when we were told.
     static func deletion(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> OrderChange {
+        try body.refuse("status", "date_created", "date_created_gmt", "line_items")
         var values = OrderValues()
         values.lifecycle = .deleted
         return try lifecycle(values, of: body, at: receivedAt)
