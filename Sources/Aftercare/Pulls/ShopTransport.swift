@@ -11,6 +11,8 @@ struct ShopTransport: Sendable {
     /// make us reach.
     var vet: @Sendable (String) async throws(PullFailure) -> String? = { _ in nil }
     var deadline = Duration.seconds(30)
+    /// What is known of the shops' limits: of each, whoever asks it.
+    let shopifyBudgets = ShopifyBudgets()
 
     func send(_ request: HTTPClient.Request) async throws(PullFailure) -> HTTPClient.Response {
         var request = request
