@@ -88,8 +88,7 @@ extension Connection.Provider {
     /// Reads what the shop answered when it was asked. Pure.
     func understand(pulled topic: PullTopic, body: [UInt8], askedAt: Instant) throws(Poison) -> Understanding {
         switch self {
-        // MARK: Shopify's own reading goes here.
-        case .shopify: .ignored(.unknownTopic)
+        case .shopify: try Shopify.understand(pulled: topic, body: body, askedAt: askedAt)
         case .wooCommerce: try WooCommerce.understand(pulled: topic, body: body, askedAt: askedAt)
         // Nobody asks these.
         case .easypost, .aftership, .shippo: .ignored(.unknownTopic)

@@ -23,7 +23,7 @@ struct OrderChange: Hashable, Sendable {
 
 /// What was said of the order itself.
 struct OrderStatement: Hashable, Sendable {
-    let stamp: Stamp
+    var stamp: Stamp
     /// The fields it speaks of; of the others it says nothing, not even that they are empty.
     var told: Set<OrderField>
     var values: OrderValues
@@ -35,7 +35,7 @@ struct OrderStatement: Hashable, Sendable {
 /// What was said of a shipment, by the shop and not by the carrier.
 struct ShipmentStatement: Hashable, Sendable {
     let externalID: String
-    let stamp: Stamp
+    var stamp: Stamp
     var told: Set<ShipmentField>
     var values: ShipmentValues
     /// When it was handed over, if it says so. The earliest statement counts.

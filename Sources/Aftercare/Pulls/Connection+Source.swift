@@ -6,8 +6,8 @@ extension Connection.Provider {
     /// - Parameter account: as the connection has it.
     func source(account: String, _ credentials: ShopCredentials, over transport: ShopTransport) -> (any OrderSource)? {
         switch (self, credentials) {
-        // MARK: Shopify: `ShopifyAdmin(shop: account, accessToken: token, transport: transport)` goes here.
-        case (.shopify, .shopify): nil
+        case (.shopify, .shopify(let token)):
+            ShopifyAdmin(shop: account, accessToken: token, transport: transport)
         case (.wooCommerce, .wooCommerce(let key, let secret)):
             WooCommerceREST(site: account, consumerKey: key, consumerSecret: secret, transport: transport)
         case (.shopify, _), (.wooCommerce, _), (.easypost, _), (.aftership, _), (.shippo, _): nil

@@ -87,6 +87,12 @@ struct PullOrders {
         } catch {
             return try await settle(shop, pull, [], askedAt: askedAt, job) { pull, _, now in fail(&pull, error, now) }
         }
+        if let version = shop.source.otherVersion {
+            environment.logger.warning(
+                "a shop answers in another version of its API",
+                metadata: ["connection": "\(shop.connection.id)", "version": "\(version)"]
+            )
+        }
         let answers = page.orders.map { shop.answer($0, askedAt: askedAt) }
         let interval = environment.pulls.interval(of: kind)
         try await settle(shop, pull, answers, askedAt: askedAt, job) { pull, changed, now in
@@ -117,20 +123,21 @@ struct PullOrders {
         )
         let unseen: [String] = try rows[0].decode(String.self)
         var answers: [PulledOrders.Answer] = []
-        var failure: PullFailure?
+        var (failure, isWithheld): (PullFailure?, Bool) = (nil, false)
         for id in unseen {
             do throws(PullFailure) {
                 let found = try await shop.source.order(id)
                 answers.append(found.map { shop.answer($0, askedAt: askedAt) } ?? PulledOrders.missing(id))
             } catch {
-                failure = error
+                // It lists orders, and does not show us all it has: what it did not list may be there all the same.
+                if case .missingScope = error { isWithheld = true } else { failure = error }
                 break
             }
         }
-        let (asked, error) = (answers, failure)
+        let (asked, error, isOver) = (answers, failure, isWithheld)
         let interval = environment.pulls.interval(of: kind)
         try await settle(shop, pull, answers, askedAt: askedAt, job) { pull, changed, now in
-            let isLast = error == nil && unseen.count < Self.unseenAtOnce
+            let isLast = isOver || error == nil && unseen.count < Self.unseenAtOnce
             // What was asked before the failure is not asked again.
             if error == nil || !asked.isEmpty {
                 pull.turn(

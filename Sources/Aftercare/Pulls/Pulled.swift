@@ -40,4 +40,11 @@ protocol OrderSource: Sendable {
     ///   - instant: orders changed at that time or later; nil for all there are.
     ///   - cursor: what the page before named as the next; nil for the first.
     func orders(updatedSince instant: Instant?, after cursor: String?) async throws(PullFailure) -> PulledPage
+
+    /// The version of its API that answered in place of the one asked for; nil where none did.
+    var otherVersion: String? { get }
+}
+
+extension OrderSource {
+    var otherVersion: String? { nil }
 }

@@ -6,6 +6,8 @@ struct ShopTransport: Sendable {
     /// Where a shop's address, such as `https://shop.example/wp`, is reached: there. Tests name their doubles.
     var origin: @Sendable (String) -> String = { $0 }
     var deadline = Duration.seconds(30)
+    /// What is known of the shops' limits: of each, whoever asks it.
+    let shopifyBudgets = ShopifyBudgets()
 
     func send(_ request: HTTPClient.Request) async throws(PullFailure) -> HTTPClient.Response {
         do throws(Outbound.Failure) {

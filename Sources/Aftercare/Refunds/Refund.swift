@@ -37,7 +37,7 @@ enum RefundTransactionStatus: String, CaseIterable, Sendable {
 /// What was said of a refund: that it is recorded, and which payment transactions it has.
 struct RefundStatement: Hashable, Sendable {
     let externalID: String
-    let stamp: Stamp
+    var stamp: Stamp
     /// When the shop recorded it, if it says so.
     var recordedAt: Instant?
     var transactions: [RefundTransactionStatement]

@@ -195,6 +195,9 @@ extension TestServer {
     /// Where the tests' doubles of shops are: the port is in the account.
     static func shopOrigin(_ account: String) -> String {
         if account.hasPrefix("https://127.0.0.1:") { return "http" + account.dropFirst("https".count) }
+        // A Shopify shop has a domain and no port: `port-1234.myshopify.com`.
+        let port = account.dropFirst("https://port-".count).prefix { $0.isNumber }
+        if account == "https://port-\(port).myshopify.com" { return "http://127.0.0.1:\(port)" }
         return account
     }
 }

@@ -40,6 +40,16 @@ import Time
         }
     }
 
+    @Test(arguments: 0..<10 as Range<UInt64>)
+    func `no answer of Shopify's Admin API crashes anything`(_ seed: UInt64) async throws {
+        var random = SeededGenerator(seed: seed)
+        let orders = (0..<20).map { _ in ShopifyLife(&random).order.answer }
+        try await Self.fuzz(seed, PullTopic.allCases.map(\.rawValue), orders) { topic, body in
+            let topic = try #require(PullTopic(rawValue: topic))
+            return try Shopify.understand(pulled: topic, body: body, askedAt: Self.receivedAt)
+        }
+    }
+
     /// Those of the shared data, if it is there.
     private static func real(_ folder: String, _ isOne: (JSON) -> Bool) throws -> [JSON] {
         guard FileManager.default.fileExists(atPath: SharedData.url(folder).path) else { return [] }

@@ -16,7 +16,7 @@ enum ShopifyFulfillment {
             externalID: try body.id("id"),
             kind: raw?.lowercased() == "delayed" ? .delay : .progress(status(raw)),
             raw: raw,
-            message: try body.text("message"),
+            message: try body.words("message"),
             happenedAt: happenedAt ?? receivedAt,
             receivedAt: receivedAt
         )
@@ -34,16 +34,16 @@ enum ShopifyFulfillment {
         var values = ShipmentValues()
         if body.contains("tracking_company") {
             told.insert(.carrier)
-            values.carrier = try body.text("tracking_company")
+            values.carrier = try body.words("tracking_company")
         }
         // A fulfillment of several parcels lists several numbers; the first is the one shown.
         if body.contains("tracking_number", "tracking_numbers") {
             told.insert(.trackingNumber)
-            values.trackingNumber = try body.text("tracking_number") ?? first(body, "tracking_numbers")
+            values.trackingNumber = try body.words("tracking_number") ?? first(body, "tracking_numbers")
         }
         if body.contains("tracking_url", "tracking_urls") {
             told.insert(.trackingURL)
-            values.trackingURL = try body.text("tracking_url") ?? first(body, "tracking_urls")
+            values.trackingURL = try body.words("tracking_url") ?? first(body, "tracking_urls")
         }
         let status = try body.text("status")
         if body.contains("status", "shipment_status") {

@@ -144,7 +144,7 @@ enum ShopifyOrder {
                 OrderLine(
                     externalID: id,
                     title: try item.text("title") ?? "",
-                    sku: try item.text("sku"),
+                    sku: try item.words("sku"),
                     quantity: try item.quantity("quantity"),
                     unitPrice: try item.money("price", in: currency)?.amount
                 )

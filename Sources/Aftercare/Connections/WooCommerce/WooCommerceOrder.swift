@@ -73,9 +73,6 @@ enum WooCommerceOrder {
 
     /// Of two bodies of one instant the one with fewer refunds is the newer: making a refund gives the order a new
     /// time, taking one back does not. One that does not list them is the oldest. Otherwise the hash decides.
-    ///
-    /// The shop's answer to a question is newer than all it told by itself with the same time, and of two answers the
-    /// later: a shop may change an order and leave its time as it was.
     private static func stamp(
         _ body: BodyReader,
         refunds: [WooCommerceRefund]?,
@@ -86,12 +83,11 @@ enum WooCommerceOrder {
         for name in members { read[name] = body.object[name] }
         read["parcels"] = .array(parcels.map(\.json))
         let missing = refunds.map { 255 - UInt8(clamping: $0.count) } ?? 0
-        // A webhook's hash begins with at most 255 and then a digest, which is never nothing but these.
-        let standing = askedAt.map { Array(repeating: 255, count: 16) + $0.sortableBytes } ?? []
-        return Stamp(
+        let stamp = Stamp(
             at: try body.gmt("date_modified_gmt"),
-            hash: standing + [missing] + SHA256.hash(data: JSON.object(read).canonicalBytes)
+            hash: [missing] + SHA256.hash(data: JSON.object(read).canonicalBytes)
         )
+        return askedAt.map { stamp.answered(to: $0) } ?? stamp
     }
 
     // MARK: The order itself
@@ -176,12 +172,5 @@ enum WooCommerceOrder {
             )
         }
         return lines
-    }
-}
-
-extension Instant {
-    /// In the order of time, for instants since 1970.
-    fileprivate var sortableBytes: [UInt8] {
-        withUnsafeBytes(of: UInt64(clamping: microseconds).bigEndian) { Array($0) }
     }
 }

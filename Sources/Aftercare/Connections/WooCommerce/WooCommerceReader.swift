@@ -29,7 +29,7 @@ extension BodyReader {
         return Int(number.rounded(.up))
     }
 
-    /// Nil for an empty text: WooCommerce writes that where it has nothing to say.
+    /// Nil for an empty text: some write that where they have nothing to say.
     func words(_ name: String) throws(Poison) -> String? {
         let text = try text(name)
         return text?.isEmpty == true ? nil : text
