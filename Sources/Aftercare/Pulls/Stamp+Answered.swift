@@ -18,7 +18,8 @@ extension Instant {
 }
 
 extension OrderChange {
-    /// The same, as an answer to a question that was asked then. A carrier's report is what it is, whoever passes it on.
+    /// The same, as an answer to a question that was asked then. A carrier's report, or an assessment of
+    /// risk, is what it is, whoever passes it on.
     func answered(to askedAt: Instant) -> OrderChange {
         switch content {
         case .order(var statement):
@@ -39,7 +40,7 @@ extension OrderChange {
         case .refundList(let list):
             let answered = RefundList(stamp: list.stamp.answered(to: askedAt), refunds: list.refunds)
             return OrderChange(order: order, content: .refundList(answered))
-        case .tracking, .tracker:
+        case .tracking, .tracker, .risk:
             return self
         }
     }

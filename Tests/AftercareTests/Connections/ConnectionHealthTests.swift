@@ -158,10 +158,18 @@ import Time
         #expect(ConnectionHealth(connection(madeDaysAgo: 0), none, now: Self.now).state == .degraded)
     }
 
-    @Test func `what others found counts as well, and the worst of all is the state`() {
-        let found = ConnectionHealth.Finding(reason: .silent, state: .unhealthy, since: Self.now, detail: "Refused.")
-        let health = ConnectionHealth(connection(), weeks(), others: [found], now: Self.now)
-        #expect(health.state == .unhealthy && health.findings == [found])
+    @Test func `a pull that is refused counts as well, and the worst of all is the state`() {
+        for (failure, state) in [
+            (PullFailure.unauthorized, ConnectionHealth.State.unhealthy), (.unavailable("500"), .degraded),
+        ] {
+            var evidence = weeks()
+            var pull = Pull(.sweep)
+            pull.fail(failure, at: Self.now, delay: .seconds(60))
+            // Of both kinds it is one finding.
+            evidence.pulls = [pull, pull]
+            let health = ConnectionHealth(connection(), evidence, now: Self.now)
+            #expect(health.state == state && health.findings.map(\.state) == [state])
+        }
     }
 }
 

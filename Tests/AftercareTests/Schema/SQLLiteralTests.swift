@@ -188,8 +188,8 @@ import Testing
                 // Names and values of headers, no network.
                 if source.name.hasSuffix("Headers.swift") { allowed.insert("HTTPTypes") }
                 // These ask the shop.
-                if source.name.contains(#/^(WooCommerceREST|ShopifyAdmin)/#) {
-                    allowed.formUnion(["Curl", "Observability"])
+                if source.name.contains(#/^(WooCommerceREST|Shopify(Admin|Answer|Budget))/#) {
+                    allowed.formUnion(["Curl", "Observability", "Synchronization"])
                 }
                 return source.imports.filter { !allowed.contains($0) }
             },
