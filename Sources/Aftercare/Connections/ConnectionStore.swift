@@ -28,13 +28,13 @@ enum ConnectionStore {
         "SELECT \(unsafe: columns) FROM connections WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)"
     }
 
-    /// With its sealed secret, kept from changing until the transaction ends.
+    /// With its sealed secret, kept from changing until the transaction ends. What refers to it does not wait.
     static func lock(_ id: ConnectionID, tenant: TenantID) -> SQL {
         """
         SELECT \(unsafe: columns), secret
           FROM connections
          WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
-           FOR UPDATE
+           FOR NO KEY UPDATE
         """
     }
 

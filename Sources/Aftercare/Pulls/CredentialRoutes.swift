@@ -39,13 +39,14 @@ struct CredentialRoutes {
             connection.version += 1
             (connection.updatedAt, connection.credentialsSetAt) = (now, now)
             transaction.add(PullStore.setCredentials(connection, sealed: sealed))
+            // Jobs before pulls, as whoever works on them has it: the other way round they wait for each other.
+            for statement in PullOrders.beginning(connection, now: now) { transaction.add(statement) }
             let pulls = try rows[1].map(PullStore.decode)
             for kind in Pull.Kind.allCases {
                 var pull = pulls.first { $0.kind == kind } ?? Pull(kind)
                 pull.forgive(at: now)
                 transaction.add(PullStore.save(pull, of: id, store: connection.store, tenant: tenant, now: now))
             }
-            for statement in PullOrders.beginning(connection, now: now) { transaction.add(statement) }
             return .json(version: connection.version) {
                 ConnectionRoutes(environment: environment).write(connection, to: &$0)
             }
