@@ -7,7 +7,6 @@ import Testing
 import Time
 
 @testable import Aftercare
-@testable import Postgres
 
 @Suite struct TimelineTests {
     private func walked() async throws -> (tenant: TestTenant, path: String) {
@@ -72,15 +71,13 @@ import Time
 
     @Test func `it is read by indexes, a page of each source at most`() async throws {
         let (tenant, _) = try await walked()
-        var statement = TimelineStore.entries(try page(tenant), of: .new(), tenant: tenant.id)
-        statement.text = "EXPLAIN (COSTS off) " + statement.text
-        let plan = try await tenant.rows(statement).decode(String.self)
+        let plan = try await tenant.plan(
+            of: TimelineStore.entries(try page(tenant), of: .new(), tenant: tenant.id)
+        )
         #expect(plan.filter { $0.contains("Seq Scan") } == [])
         #expect(plan.count { $0.contains("Limit") } == TimelineEntry.Source.allCases.count + 1)
         for table in ["inbound_events", "runs", "messages"] {
-            // Of a tenant who has a few rows the newest are found as fast; which it is depends on the statistics.
-            let indexes = ["by_order", "by_creation", "by_arrival"].map { "\(table)_\($0)" }
-            #expect(plan.contains { line in indexes.contains { line.contains($0) } }, "\(plan)")
+            #expect(plan.contains { $0.contains("\(table)_by_order") }, "\(plan)")
         }
     }
 

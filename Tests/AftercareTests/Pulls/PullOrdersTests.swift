@@ -1,11 +1,11 @@
 import FoundationEssentials
 import JSON
+import Postgres
 import Support
 import Testing
 import Time
 
 @testable import Aftercare
-@testable import Postgres
 
 /// Pulls through the whole program, from a shop that speaks WooCommerce's REST API over local HTTP.
 @Suite(.timeLimit(.minutes(3))) struct `Pulling from a shop` {
@@ -239,14 +239,13 @@ import Time
     /// A page that was compared with every order of a store took a tenth of a second where there are a hundred thousand.
     @Test func `what is known of a page is read by indexes`() async throws {
         let tenant = try await TestTenant.make()
-        var statement = PulledOrderStore.known(
+        let statement = PulledOrderStore.known(
             ["1", "2", "3"],
             tenant: tenant.id,
             store: tenant.store,
             connection: tenant.demo.connection
         )
-        statement.text = "EXPLAIN (COSTS off) " + statement.text
-        let plan: [String] = try await tenant.rows(statement).decode(String.self)
+        let plan = try await tenant.plan(of: statement)
         #expect(plan.filter { $0.contains("Seq Scan") || $0.contains("Materialize") } == [])
         #expect(plan.count { $0.contains("Limit") } == 3, "\(plan)")
     }

@@ -1,11 +1,11 @@
 import FoundationEssentials
 import JSON
+import Postgres
 import Support
 import Testing
 import Time
 
 @testable import Aftercare
-@testable import Postgres
 
 /// Parcels of which nothing is heard, found in the store's night.
 @Suite(.timeLimit(.minutes(2))) struct SilentShipmentTests {
@@ -128,24 +128,19 @@ import Time
                 """
             )
         }
-        _ = try await tenant.server.database.superuser.execute("ANALYZE shipments")
         let limit = tenant.ago(days: 7)
-        var statement = SilentShipmentStore.silent(
+        let statement = SilentShipmentStore.silent(
             tenant.store,
             tenant: tenant.id,
             after: (limit - FindSilentShipments.reach, .firstV7(at: limit - FindSilentShipments.reach)),
             before: limit,
             limit: FindSilentShipments.page
         )
-        statement.text = "EXPLAIN (COSTS off) " + statement.text
-        let lines: [String] = try await tenant.rows(statement).decode(String.self)
-        let plan = lines.joined(separator: "\n")
+        let plan = try await tenant.plan(of: statement).joined(separator: "\n")
         #expect(plan.contains("shipments_in_motion") && !plan.contains("Seq Scan on shipments"), "\(plan)")
         // And so is a carrier's word.
         let number = try #require(TrackingNumber("None"))
-        var orders = TrackerStore.orders(number, tenant: tenant.id, store: tenant.store)
-        orders.text = "EXPLAIN (COSTS off) " + orders.text
-        let look: [String] = try await tenant.rows(orders).decode(String.self)
+        let look = try await tenant.plan(of: TrackerStore.orders(number, tenant: tenant.id, store: tenant.store))
         #expect(look.contains { $0.contains("shipments_by_tracking_number") }, "\(look)")
         try await tenant.passNight()
         #expect(try await count("shipments", "silent_since IS NOT NULL", tenant) == 231)

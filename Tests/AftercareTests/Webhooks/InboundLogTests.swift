@@ -2,12 +2,12 @@ import Curl
 import FoundationEssentials
 import HTTPTypes
 import JSON
+import Postgres
 import Support
 import Testing
 import Time
 
 @testable import Aftercare
-@testable import Postgres
 
 /// The log of webhooks, as a person reads it.
 @Suite(.timeLimit(.minutes(2))) struct InboundLogTests {
@@ -63,8 +63,8 @@ import Time
         let shop = try await WooShop.connect(tenant)
         let woo = try #require(ConnectionID(shop.connection))
         let (order, now) = (OrderID.new(), tenant.server.environment.clock.now())
-        // As many as a page of them is a small part of; the planner thinks that a policy lets few rows through.
-        try await LoggedEvents(receivedAt: now - .seconds(90_000), count: 20_000).add(to: tenant)
+        // Of an empty table any plan would do.
+        try await LoggedEvents(receivedAt: now - .seconds(90_000), count: 100).add(to: tenant)
         try await LoggedEvents(
             topic: "rare",
             state: .quarantined,
@@ -73,7 +73,6 @@ import Time
             receivedAt: now - .seconds(80_000),
             count: 2
         ).add(to: tenant, woo, store: other)
-        _ = try await tenant.server.database.superuser.execute("ANALYZE inbound_events")
         typealias Filter = InboundEventStore.Filter
         let filters: [(filter: Filter, index: String)] = [
             (Filter(), "by_arrival"), (Filter(state: .quarantined), "by_state"),
@@ -86,15 +85,13 @@ import Time
         ]
         let page = try tenant.firstPage()
         for one in filters {
-            var statement = InboundEventStore.events(page, one.filter, tenant: tenant.id)
-            statement.text = "EXPLAIN (COSTS off) " + statement.text
-            let plan = try await tenant.rows(statement).decode(String.self).joined(separator: "\n")
+            let statement = InboundEventStore.events(page, one.filter, tenant: tenant.id)
+            let plan = try await tenant.plan(of: statement, sorts: false).joined(separator: "\n")
             #expect(plan.contains("inbound_events_\(one.index)") && !plan.contains("Sort"), "\(plan)")
         }
-        var evidence = ConnectionHealthStore.evidence(of: woo, tenant: tenant.id, now: now)
-        for index in evidence.indices {
-            evidence[index].text = "EXPLAIN (COSTS off) " + evidence[index].text
-            let plan = try await tenant.rows(evidence[index]).decode(String.self).joined(separator: "\n")
+        let evidence = ConnectionHealthStore.evidence(of: woo, tenant: tenant.id, now: now)
+        for (index, statement) in evidence.enumerated() {
+            let plan = try await tenant.plan(of: statement).joined(separator: "\n")
             #expect(!plan.contains("Seq Scan") && plan.contains(index < 3 ? "by_connection" : "pulls"), "\(plan)")
         }
     }
@@ -208,15 +205,14 @@ import Time
         for one in [tenant, other] {
             try await LoggedEvents(body: Array("x".utf8), receivedAt: one.ago(days: 100), count: 1300).add(to: one)
         }
-        var statement = RetentionStore.delete(
+        let statement = RetentionStore.delete(
             .bodies,
             tenant: tenant.id.uuid,
             before: tenant.ago(days: 90),
             limit: 500,
             now: tenant.ago(days: 0)
         )
-        statement.text = "EXPLAIN (COSTS off) " + statement.text
-        let plan = try await tenant.rows(statement).decode(String.self).joined(separator: "\n")
+        let plan = try await tenant.plan(of: statement).joined(separator: "\n")
         #expect(!plan.contains("Seq Scan"), "\(plan)")
         try await tenant.passNight()
         func left(_ tenant: TestTenant) async throws -> Int? {
