@@ -22,18 +22,27 @@ struct ResealSecrets {
         if count > 0 {
             environment.logger.info(
                 "sealed under the new key",
-                metadata: ["tenant": "\(TenantID(job.tenant))", "connections": "\(count)"]
+                metadata: ["tenant": "\(TenantID(job.tenant))", "rows": "\(count)"]
             )
         }
         return .done
     }
 
-    /// Harmless at any time. How many connections had something sealed under another key.
+    /// Harmless at any time. How many connections, and endpoints for commands, had something sealed under another key.
     func reseal(_ store: UUID, tenant: UUID) async throws -> Int {
         try await environment.pool.withTransaction(environment.settings(for: tenant)) { transaction in
             // A store has a handful.
-            let rows = try await transaction.query(PullStore.sealed(of: store, tenant: tenant))
+            let rows = try await transaction.query(
+                PullStore.sealed(of: store, tenant: tenant),
+                CommandEndpointStore.lock(of: StoreID(store), tenant: TenantID(tenant))
+            )
             var count = 0
+            if let endpoint = try rows[1].first.map(CommandEndpointStore.decode),
+                let resealed = try endpoint.resealed(TenantID(tenant), environment.masterKey)
+            {
+                count += 1
+                transaction.add(CommandEndpointStore.save(resealed, tenant: TenantID(tenant)))
+            }
             for index in 0..<rows[0].count {
                 let (uuid, secret, previous, credentials) = try rows[0][index].decode(
                     (UUID, Bytea, Bytea?, Bytea?).self

@@ -80,6 +80,8 @@ enum CommandReason: String, CaseIterable, Sendable {
     case noWayToCommand = "no_way_to_command"
     /// One of this kind is not over yet.
     case commandInProgress = "command_in_progress"
+    /// The shop did not let it be read again, so that nobody knows whether it is still as it has to be.
+    case orderNotRead = "order_not_read"
     case endpointDisabled = "endpoint_disabled"
     /// It answered 410.
     case endpointGone = "endpoint_gone"

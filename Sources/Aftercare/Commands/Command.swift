@@ -114,6 +114,9 @@ extension Command {
         (createdAt, updatedAt) = (now, now)
     }
 
+    /// Whether it can be seen that it was done, by whoever says so: in the mirror, or in the shop itself.
+    var canBeSeen: Bool { kind.isSeenInMirror || connection != nil }
+
     // MARK: What happens to it
 
     /// A try begins: from here on the shop may have it.
@@ -178,13 +181,13 @@ enum CommandChannel: Hashable, Sendable {
 
     /// A connector that can carry it out, else the store's endpoint; nil where there is neither.
     init?(
-        for kind: Command.Kind,
+        for parameters: CommandParameters,
         _ connections: [(id: ConnectionID, provider: Connection.Provider)],
         _ endpoint: CommandEndpoint?
     ) {
-        if let able = connections.first(where: { $0.provider.commands.contains(kind) }) {
+        if let able = connections.first(where: { $0.provider.carries(parameters) }) {
             self = .connection(able.id, able.provider)
-        } else if let endpoint, endpoint.takes(kind) {
+        } else if let endpoint, endpoint.takes(parameters.kind) {
             self = .webhook
         } else {
             return nil

@@ -35,6 +35,19 @@ struct CommandEndpoint: Sendable {
         MasterKey.Place(tenant: tenant.uuid, column: "command_endpoints.secret", row: store.uuid)
     }
 
+    /// The same under another key of the program; nil where it is already.
+    func resealed(_ tenant: TenantID, _ key: MasterKey) throws -> CommandEndpoint? {
+        let place = Self.place(of: store, tenant: tenant)
+        let new = try (
+            key.reseal(secret, for: place), previous.flatMap { try key.reseal($0.secret, for: place) }
+        )
+        guard new.0 != nil || new.1 != nil else { return nil }
+        var endpoint = self
+        endpoint.secret = new.0 ?? secret
+        if let previous, let secret = new.1 { endpoint.previous = (secret, previous.until) }
+        return endpoint
+    }
+
     /// What to sign with now: the secret, and the one before while it counts.
     func secrets(_ tenant: TenantID, _ key: MasterKey, now: Instant) throws -> [Secret<[UInt8]>] {
         let place = Self.place(of: store, tenant: tenant)

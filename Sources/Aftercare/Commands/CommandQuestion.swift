@@ -23,6 +23,9 @@ struct CommandQuestion: Sendable {
     struct Obstacle: Hashable, Sendable {
         let reason: CommandReason
         var line: Int?
+
+        /// Somebody has packed it, or is about to.
+        var concernsLabel: Bool { reason == .labelCreated || reason == .shipped || reason == .inFulfillment }
     }
 
     /// What stands in the way of a command; nil where nothing does.
@@ -135,6 +138,7 @@ extension CommandReason {
         case .quantityExceedsLeft: "More is to come back than there is left."
         case .noWayToCommand: "The store has no connector that does this, and no command endpoint for it."
         case .commandInProgress: "A command of this kind for the order is not over yet."
+        case .orderNotRead: "The shop did not let the order be read again."
         case .endpointDisabled: "The store's command endpoint was disabled, or takes no such commands any more."
         case .endpointGone: "The store's command endpoint answered that it is gone (410), and was disabled."
         case .endpointRefused: "The address of the store's command endpoint may not be reached from here."

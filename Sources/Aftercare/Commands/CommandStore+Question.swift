@@ -50,14 +50,18 @@ extension CommandStore {
         """
     }
 
-    /// The order's store has a handful.
+    /// The one that has told of the order last, and can be spoken to; as `PullStore.connection(for:tenant:)`. A shop that
+    /// never had the order must not be told anything of it.
     private static func connections(of order: OrderID, tenant: TenantID) -> SQL {
         """
-        SELECT id, provider
-          FROM connections
-         WHERE tenant_id = \(tenant.uuid) AND state = 'active'
-           AND store_id = (SELECT store_id FROM orders WHERE tenant_id = \(tenant.uuid) AND id = \(order.uuid))
-         ORDER BY created_at, id
+        SELECT connections.id, connections.provider
+          FROM inbound_events AS event
+          JOIN connections
+            ON connections.tenant_id = \(tenant.uuid) AND connections.id = event.connection_id
+         WHERE event.tenant_id = \(tenant.uuid) AND event.order_id = \(order.uuid)
+           AND connections.credentials IS NOT NULL AND connections.state = 'active'
+         ORDER BY event.received_at DESC, event.id DESC
+         LIMIT 1
         """
     }
 
@@ -70,6 +74,11 @@ extension CommandStore {
             ON connections.tenant_id = \(tenant.uuid) AND connections.id = commands.connection_id
          WHERE commands.tenant_id = \(tenant.uuid) AND commands.id = \(command.uuid)
         """
+    }
+
+    /// The order's id in its shop.
+    static func externalID(of order: OrderID, tenant: TenantID) -> SQL {
+        "SELECT external_id FROM orders WHERE tenant_id = \(tenant.uuid) AND id = \(order.uuid)"
     }
 
     // MARK: Rows

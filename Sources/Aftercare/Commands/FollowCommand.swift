@@ -16,7 +16,7 @@ struct FollowCommand {
 
     /// Soon after something happened to the command; nil where there is nothing to wait for.
     static func firstLook(at command: Command, tenant: TenantID, now: Instant) -> NewJob? {
-        guard command.state.isAwaited, command.state == .accepted || command.kind.isSeenInMirror else { return nil }
+        guard command.state.isAwaited, command.state == .accepted || command.canBeSeen else { return nil }
         return NewJob(
             tenant: tenant.uuid,
             id: .v7(),
@@ -29,7 +29,11 @@ struct FollowCommand {
 
     @Sendable private func run(_ job: Job) async throws -> JobOutcome {
         let (tenant, id) = (TenantID(job.tenant), CommandID(job.subject))
-        try await readAgain(job)
+        let seen: Bool?
+        switch try await readAgain(job) {
+        case .waits(let instant): return .again(at: instant)
+        case .seen(let known): seen = known
+        }
         return try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
             let now = environment.clock.now()
             let held = try await transaction.query(
@@ -46,7 +50,7 @@ struct FollowCommand {
             guard let question = try CommandStore.decodeQuestion(rows[...]) else {
                 throw UnreadableRow(table: "orders")
             }
-            switch Self.look(&command, question, now: now) {
+            switch Self.look(&command, question, seen: seen, now: now) {
             case .waits(let instant):
                 return .again(at: instant)
             case .changed:
@@ -59,17 +63,29 @@ struct FollowCommand {
         }
     }
 
-    private func readAgain(_ job: Job) async throws {
-        let (tenant, id) = (TenantID(job.tenant), CommandID(job.subject))
-        let rows = try await environment.pool.transaction(
-            environment.settings(for: job.tenant),
-            CommandStore.command(id, tenant: tenant),
-            CommandStore.connection(of: id, tenant: tenant)
-        )
-        guard let command = try rows[0].first.map(CommandStore.decode), command.state.isAwaited,
-            case .connection(let connection, let provider)? = try rows[1].first.map(CommandStore.decodeChannel)
-        else { return }
-        _ = await provider.readAgain(command.order, connection, environment)
+    /// What only the shop shows, once the mirror is what the shop says.
+    private enum Reading { case seen(Bool?), waits(until: Instant) }
+
+    private func readAgain(_ job: Job) async throws -> Reading {
+        let (tenant, reading) = (TenantID(job.tenant), CommandReading(environment: environment))
+        guard let found = try await reading.command(CommandID(job.subject), tenant), found.command.state.isAwaited
+        else { return .seen(nil) }
+        switch try await reading.read(found.command, through: found.connection, tenant) {
+        case .waits(let instant) where found.command.deadline > environment.clock.now():
+            return .waits(until: min(instant, found.command.deadline))
+        case .waits, .failed:
+            return .seen(nil)
+        case .fresh:
+            let rows = try await environment.pool.transaction(
+                environment.settings(for: job.tenant),
+                CommandStore.externalID(of: found.command.order, tenant: tenant)
+            )
+            guard !found.command.kind.isSeenInMirror, let parameters = found.command.parameters,
+                let externalID = try rows[0].first?.decode(String.self),
+                let shop = try await reading.shop(found.connection, tenant)
+            else { return .seen(nil) }
+            return .seen(await found.provider.sees(parameters, on: externalID, by: shop.source))
+        }
     }
 
     // MARK: What is seen
@@ -82,17 +98,32 @@ struct FollowCommand {
     }
 
     /// Pure. Often at first, and then less and less.
-    static func look(_ command: inout Command, _ question: CommandQuestion, now: Instant) -> Look {
-        if question.shows(command) == true { return command.apply(.shown, at: now) ? .changed : .over }
+    ///
+    /// - Parameter seen: what the shop itself shows of what the mirror keeps nothing of.
+    static func look(
+        _ command: inout Command,
+        _ question: CommandQuestion,
+        seen: Bool? = nil,
+        now: Instant
+    ) -> Look {
+        if (question.shows(command) ?? seen) == true {
+            // The label has the address that the order had when it was printed, and nobody knows which that was.
+            if command.kind == .changeShippingAddress, let parameters = command.parameters,
+                let obstacle = question.obstacle(to: parameters), obstacle.concernsLabel
+            {
+                return command.apply(.doubted, because: obstacle.reason, at: now) ? .changed : .over
+            }
+            return command.apply(.shown, at: now) ? .changed : .over
+        }
         switch command.state {
         case .accepted where now >= command.deadline:
             let reason: CommandReason = command.connection == nil ? .noAcknowledgement : .notSeen
             return command.apply(.doubted, because: reason, at: now) ? .changed : .over
-        case .acknowledged where !command.kind.isSeenInMirror:
+        case .acknowledged where !command.canBeSeen:
             return .over
         case .acknowledged where now >= command.deadline:
             return command.apply(.doubted, because: .notSeen, at: now) ? .changed : .over
-        case .unknown where !command.kind.isSeenInMirror || now - command.createdAt >= patience:
+        case .unknown where !command.canBeSeen || now - command.createdAt >= patience:
             return .over
         case .accepted, .acknowledged, .unknown:
             let next = now + min(max((now - command.updatedAt) / 2, .seconds(2)), .seconds(3600))

@@ -1,36 +1,39 @@
-import Time
-
 /// What each provider's connector can do to an order. Each question is one switch; the answers are in the provider's
 /// folder.
 extension Connection.Provider {
-    /// The commands its connector carries out.
-    var commands: Set<Command.Kind> {
+    /// Whether its connector carries this out.
+    func carries(_ parameters: CommandParameters) -> Bool {
         switch self {
-        // Their connectors only listen.
-        case .shopify, .wooCommerce: []
+        // Its connector only listens and asks.
+        case .shopify: false
+        case .wooCommerce: WooCommerceREST.carries(parameters)
         // They tell of parcels, and know no order.
-        case .easypost, .aftership, .shippo: []
-        }
-    }
-
-    /// Reads the order again from the shop and applies it to the mirror, before a command and after it. False where it
-    /// could not be read.
-    func readAgain(_ order: OrderID, _ connection: ConnectionID, _ environment: Environment) async -> Bool {
-        switch self {
-        case .shopify, .wooCommerce, .easypost, .aftership, .shippo: false
+        case .easypost, .aftership, .shippo: false
         }
     }
 
     /// Tells the shop, once.
+    ///
+    /// - Parameter source: as the provider made it.
     func carryOut(
-        _ command: Command,
-        on order: Order,
-        _ connection: ConnectionID,
-        _ environment: Environment
+        _ parameters: CommandParameters,
+        on externalID: String,
+        by source: any OrderSource
     ) async -> CommandOutcome {
         switch self {
-        case .shopify, .wooCommerce, .easypost, .aftership, .shippo:
-            .failed(.noWayToCommand, detail: "the connector carries out no commands")
+        case .wooCommerce:
+            if let shop = source as? WooCommerceREST { return await shop.carryOut(parameters, on: externalID) }
+        case .shopify, .easypost, .aftership, .shippo: break
+        }
+        return .failed(.noWayToCommand, detail: "the connector carries out no such command")
+    }
+
+    /// Whether the shop's own order shows what the mirror keeps nothing of; nil where that cannot be told.
+    func sees(_ parameters: CommandParameters, on externalID: String, by source: any OrderSource) async -> Bool? {
+        guard case .changeShippingAddress(let address) = parameters else { return nil }
+        switch self {
+        case .wooCommerce: return await (source as? WooCommerceREST)?.shows(address, on: externalID)
+        case .shopify, .easypost, .aftership, .shippo: return nil
         }
     }
 }

@@ -126,8 +126,16 @@ extension SendCommand {
         return nil
     }
 
-    /// The command's job failed for the last time, on our side.
-    func giveUp(_ job: Job) async throws {
+    /// Ends the command where it was not sent, or not again: its job failed for the last time, on our side, or there is
+    /// nothing to decide by.
+    ///
+    /// - Parameter ending: the job too.
+    func giveUp(
+        _ job: Job,
+        because reason: CommandReason,
+        detail: String? = nil,
+        ending: Bool = false
+    ) async throws {
         let (tenant, id) = (TenantID(job.tenant), CommandID(job.subject))
         try await environment.pool.withTransaction(environment.settings(for: job.tenant)) { transaction in
             let now = environment.clock.now()
@@ -137,9 +145,11 @@ extension SendCommand {
                 CommandStore.lock(id, tenant: tenant),
                 CommandStore.doubts(id, tenant: tenant)
             )
-            guard try JobStore.isHeld(rows[0]), var command = try rows[2].first.map(CommandStore.decode),
+            guard try JobStore.isHeld(rows[0]) else { throw StaleLease() }
+            if ending { try await JobStore.finish(job, in: transaction, now: now) }
+            guard var command = try rows[2].first.map(CommandStore.decode),
                 command.state == .requested,
-                command.apply(rows[3].isEmpty ? .failed : .doubted, because: .failedOnOurSide, at: now)
+                command.apply(rows[3].isEmpty ? .failed : .doubted, because: reason, detail: detail, at: now)
             else { return }
             for statement in command.save(tenant: tenant, now: now) { transaction.add(statement) }
         }

@@ -49,7 +49,11 @@ struct SendCommand {
     @Sendable private func run(_ job: Job) async throws -> JobOutcome {
         // Before the mark: a command that waits here is still `requested`.
         try await slots.withSlot {
-            try await readAgain(job)
+            switch try await readAgain(job) {
+            case .done: break
+            case .waits(let instant): return .again(at: instant)
+            case .ended: return .finished
+            }
             switch try await markPatiently(job) {
             case .settled: return .finished
             case .marked(let sent):
@@ -62,19 +66,23 @@ struct SendCommand {
         }
     }
 
-    /// What is decided by is at most as old as this: where a connector can ask the shop, it does.
-    private func readAgain(_ job: Job) async throws {
-        let (tenant, id) = (TenantID(job.tenant), CommandID(job.subject))
-        let rows = try await environment.pool.transaction(
-            environment.settings(for: job.tenant),
-            CommandStore.command(id, tenant: tenant),
-            CommandStore.connection(of: id, tenant: tenant)
-        )
-        guard let command = try rows[0].first.map(CommandStore.decode), command.state == .requested,
-            case .connection(let connection, let provider)? = try rows[1].first.map(CommandStore.decodeChannel)
-        else { return }
-        _ = await provider.readAgain(command.order, connection, environment)
+    /// What is decided by is at most a minute old, where a connector can ask the shop. Nothing is to be read of a
+    /// command that is not about to be sent.
+    private func readAgain(_ job: Job) async throws -> Reading {
+        let (tenant, reading) = (TenantID(job.tenant), CommandReading(environment: environment))
+        guard let found = try await reading.command(CommandID(job.subject), tenant),
+            found.command.state == .requested, found.command.deadline > environment.clock.now()
+        else { return .done }
+        switch try await reading.read(found.command, through: found.connection, tenant) {
+        case .fresh: return .done
+        case .waits(let instant): return .waits(until: min(instant, found.command.deadline))
+        case .failed(let failure):
+            try await giveUp(job, because: .orderNotRead, detail: failure.rawValue, ending: true)
+            return .ended
+        }
     }
+
+    private enum Reading { case done, waits(until: Instant), ended }
 
     private func markPatiently(_ job: Job) async throws -> Marking {
         // As `DeliverMessage` does: a COMMIT without an answer may have begun this run's own try, and nothing has left.
@@ -87,7 +95,9 @@ struct SendCommand {
             }
         } catch {
             // Or it would stay `requested` for ever, with no job to send it.
-            if job.attempt >= Self.maximumAttempts, !(error is StaleLease) { try await giveUp(job) }
+            if job.attempt >= Self.maximumAttempts, !(error is StaleLease) {
+                try await giveUp(job, because: .failedOnOurSide)
+            }
             throw error
         }
     }
@@ -97,7 +107,11 @@ struct SendCommand {
     private func send(_ sent: Try) async -> CommandOutcome {
         switch sent.channel {
         case .connection(let connection, let provider):
-            return await provider.carryOut(sent.command, on: sent.order, connection, environment)
+            let reading = CommandReading(environment: environment)
+            guard let parameters = sent.command.parameters,
+                let shop = try? await reading.shop(connection, sent.tenant)
+            else { return .failed(.noWayToCommand, detail: "the connection is not in use, or has no credentials") }
+            return await provider.carryOut(parameters, on: sent.order.externalID, by: shop.source)
         case .webhook:
             guard let endpoint = sent.endpoint else { return .failed(.endpointDisabled, detail: "there is none") }
             let now = environment.clock.now()

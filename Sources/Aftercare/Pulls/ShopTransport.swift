@@ -21,6 +21,37 @@ struct ShopTransport: Sendable {
     }
 }
 
+extension ShopTransport {
+    /// Why something that must not be done twice got no answer.
+    enum Silence: Error, Hashable, Sendable {
+        /// The shop certainly does not have it.
+        case notSent(String)
+        case perhapsSent(String)
+    }
+
+    /// As `send`, for what changes something in the shop.
+    func tell(_ request: HTTPClient.Request) async throws(Silence) -> HTTPClient.Response {
+        do throws(Outbound.Failure) {
+            return try await outbound.send(request, deadline: deadline)
+        } catch {
+            switch error {
+            case .refused(let refusal): throw .notSent("the shop's address \(refusal)")
+            case .transfer(let error): throw Silence(error)
+            }
+        }
+    }
+}
+
+extension ShopTransport.Silence {
+    fileprivate init(_ error: TransferError) {
+        let words = PullFailure(error).detail ?? "no answer"
+        switch error {
+        case .invalidRequest, .notConnected, .untrusted, .timedOut(requestSent: false): self = .notSent(words)
+        case .cancelled, .shutDown, .timedOut, .connectionLost, .responseTooLarge: self = .perhapsSent(words)
+        }
+    }
+}
+
 extension PullFailure {
     /// Without the texts of libcurl, which may tell a tenant of our network.
     init(_ error: TransferError) {

@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import Observability
 import Postgres
 import Support
 import Testing
@@ -78,7 +79,8 @@ import Time
         let order = try await tenant.deliveredOrder()
         let answer = try await tenant.ask(order, CommandBody.comeBack(line: "9107199254740991003"))
         #expect(answer.status == 409 && answer["reason"] == "no_way_to_command", "\(answer.json)")
-        for provider in Connection.Provider.allCases { #expect(provider.commands.isEmpty) }
+        let asked = try FieldReader.read(CommandBody.comeBack(), CommandParameters.init(request:))
+        for provider in Connection.Provider.allCases { #expect(!provider.carries(asked)) }
     }
 
     // MARK: The endpoint
@@ -125,6 +127,35 @@ import Time
                 try await tenant.send("POST", "/v1/stores/\(other)/command-endpoint/rotate-secret", [:]).status == 404
             )
         }
+    }
+
+    @Test func `while the program's key is replaced, an endpoint's secrets are sealed under the new one`() async throws
+    {
+        let tenant = try await TestTenant.make()
+        let text = try await tenant.takeCommands(at: "http://127.0.0.1:9/")
+        let (environment, former) = (tenant.server.environment, MasterKey(Secret(Array(repeating: 9, count: 32))))
+        let secret = try #require(StandardWebhook.secret(text))
+        let place = CommandEndpoint.place(of: tenant.store, tenant: tenant.id)
+        func endpoint() async throws -> CommandEndpoint {
+            let rows = try await tenant.rows(CommandEndpointStore.endpoint(of: tenant.store, tenant: tenant.id))
+            return try CommandEndpointStore.decode(try #require(rows.first))
+        }
+        // As it was under a key before this server's.
+        var old = try await endpoint()
+        old.secret = try former.seal(secret.reveal(), for: place)
+        _ = try await tenant.rows(CommandEndpointStore.save(old, tenant: tenant.id))
+        var replacing = environment
+        let key = try #require(Data(base64Encoded: TestServer.secretKey))
+        replacing.masterKey = MasterKey(
+            Secret(Array(key)),
+            previous: Secret(Array(repeating: 9, count: 32))
+        )
+        let reseal = ResealSecrets(environment: replacing)
+        #expect(try await reseal.reseal(tenant.store.uuid, tenant: tenant.id.uuid) == 1)
+        let now = environment.clock.now()
+        let opened = try await endpoint().secrets(tenant.id, environment.masterKey, now: now)
+        #expect(opened.map { $0.reveal() } == [secret.reveal()])
+        #expect(try await reseal.reseal(tenant.store.uuid, tenant: tenant.id.uuid) == 0)
     }
 
     @Test func `an endpoint in a private network is refused where they are not allowed`() async throws {

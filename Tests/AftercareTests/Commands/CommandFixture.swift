@@ -64,6 +64,7 @@ extension TestTenant {
             UPDATE jobs
                SET run_at = \(now)
              WHERE tenant_id = \(id.uuid) AND state = 'ready' AND run_at > \(now)
+               AND kind IN (\(SendCommand.kind), \(FollowCommand.kind))
             """
         )
     }

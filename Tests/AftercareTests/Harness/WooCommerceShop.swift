@@ -43,6 +43,10 @@ final class WooCommerceShop: Sendable {
         var faults: [Fault] = []
         var standing: Fault?
         var requests: [String] = []
+        /// What it was told about orders.
+        var told: [JSON] = []
+        /// What comes instead of the answer to that; what it was told is done all the same, or not.
+        var lossAfterTelling: (fault: Fault, isDone: Bool)?
         var afterRequest: (@Sendable (WooCommerceShop, Int) -> Void)?
     }
 
@@ -84,6 +88,12 @@ final class WooCommerceShop: Sendable {
         guard let id = order["id"]?.int64Value else { return }
         state.withLock { $0.orders[Int(id)] = order }
     }
+
+    /// What it was told about orders, in order.
+    var told: [JSON] { state.withLock { $0.told } }
+
+    /// The next time it is told something, the answer does not come, whether it is done or not.
+    func lose(_ fault: Fault, isDone: Bool) { state.withLock { $0.lossAfterTelling = (fault, isDone) } }
 
     func delete(_ id: Int) { state.withLock { $0.orders[id] = nil } }
 
@@ -142,7 +152,42 @@ final class WooCommerceShop: Sendable {
         guard path.starts(with: ["shop", "wp-json", "wc", "v3", "orders"]) else {
             return Self.refusal(.error(404, "rest_no_route"))
         }
+        if request.method == .put, path.count == 6, let id = Int(path[5]) {
+            let body = try await request.body.collect(upTo: 1 << 20)
+            return try await change(id, try JSON(parsing: Array(body.readableBytesView)))
+        }
         return answer(Array(path.dropFirst(5)), query)
+    }
+
+    private static var now: Instant { Instant(microseconds: Int64(Date().timeIntervalSince1970 * 1_000_000)) }
+
+    /// As the shop does: what is named changes, also within the address, and the time with it.
+    private func change(_ id: Int, _ body: JSON) async throws -> Response {
+        let loss = state.withLock { state in
+            state.told.append(body)
+            defer { state.lossAfterTelling = nil }
+            return state.lossAfterTelling
+        }
+        if loss?.isDone != false {
+            state.withLock { state in
+                guard var order = state.orders[id] else { return }
+                for member in body.objectValue ?? [:] {
+                    let parts = (member.value.objectValue ?? [:]).reduce(order[member.name] ?? [:]) {
+                        $0.with($1.name, $1.value)
+                    }
+                    order = order.with(member.name, member.value.objectValue == nil ? member.value : parts)
+                }
+                state.orders[id] = order.with("date_modified_gmt", WooOrder.gmt(Self.now))
+            }
+        }
+        if let fault = loss?.fault {
+            if fault.isSilent { try await Task.sleep(for: .seconds(3600)) }
+            return Self.response(fault.status, fault.headers, fault.body)
+        }
+        guard let order = state.withLock({ $0.orders[id] }) else {
+            return Self.refusal(.error(404, "woocommerce_rest_shop_order_invalid_id"))
+        }
+        return Self.response(200, [], order.serialized)
     }
 
     private func answer(_ path: [String], _ query: [String: String]) -> Response {

@@ -23,11 +23,15 @@ struct WooCommerceREST: OrderSource {
 
     func order(_ externalID: String) async throws(PullFailure) -> PulledOrder? {
         // Ids are numbers, here as in webhooks: another shop's words must not become a path.
-        guard !externalID.isEmpty, externalID.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard Self.isID(externalID) else { return nil }
         let answer = try await get("orders/\(externalID)", [])
         guard answer.isThere else { return nil }
         guard let order = answer.json.objectValue else { throw .unreadable("an order that is no object") }
         return try await pulled(order)
+    }
+
+    static func isID(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
     }
 
     // MARK: Pages
@@ -122,15 +126,7 @@ struct WooCommerceREST: OrderSource {
     }
 
     private func get(_ path: String, _ query: [(String, String)]) async throws(PullFailure) -> Answer {
-        // The names and values above need no percent signs but for the colons of times.
-        let text = query.map { "\($0)=\($1.replacing(":", with: "%3A"))" }.joined(separator: "&")
-        let url = "\(transport.origin(site))/wp-json/wc/v3/\(path)\(text.isEmpty ? "" : "?\(text)")"
-        let pair = Data("\(consumerKey):\(consumerSecret.reveal())".utf8).base64EncodedString()
-        let headers = [
-            ("Authorization", "Basic \(pair)"), ("Accept", "application/json"), ("User-Agent", "Aftercare"),
-        ]
-        let request = HTTPClient.Request("GET", url, headers: headers, maximumResponseBytes: Self.maximumAnswer)
-        let response = try await transport.send(request)
+        let response = try await transport.send(request("GET", path, query))
         let json = try? JSON(parsing: response.body, limits: .foreign)
         guard response.status == 200 else {
             if Self.isMissing(response.status, json) { return Answer(isThere: false, json: .null, pages: nil) }
@@ -138,6 +134,29 @@ struct WooCommerceREST: OrderSource {
         }
         guard let json else { throw .unreadable("a body that is no JSON") }
         return Answer(isThere: true, json: json, pages: response["X-WP-TotalPages"].flatMap { Int($0) })
+    }
+
+    /// With the key pair. The names and values of queries need no percent signs but for the colons of times.
+    func request(
+        _ method: String,
+        _ path: String,
+        _ query: [(String, String)] = [],
+        body: JSON? = nil
+    ) -> HTTPClient.Request {
+        let text = query.map { "\($0)=\($1.replacing(":", with: "%3A"))" }.joined(separator: "&")
+        let url = "\(transport.origin(site))/wp-json/wc/v3/\(path)\(text.isEmpty ? "" : "?\(text)")"
+        let pair = Data("\(consumerKey):\(consumerSecret.reveal())".utf8).base64EncodedString()
+        var headers = [
+            ("Authorization", "Basic \(pair)"), ("Accept", "application/json"), ("User-Agent", "Aftercare"),
+        ]
+        if body != nil { headers.append(("Content-Type", "application/json")) }
+        return HTTPClient.Request(
+            method,
+            url,
+            headers: headers,
+            body: body?.serializedBytes ?? [],
+            maximumResponseBytes: Self.maximumAnswer
+        )
     }
 
     /// No order of that id; not: no such route.
@@ -163,7 +182,7 @@ struct WooCommerceREST: OrderSource {
     }
 
     /// In seconds; a date is left to our own judgement.
-    private static func retryAfter(_ response: HTTPClient.Response) -> Duration? {
+    static func retryAfter(_ response: HTTPClient.Response) -> Duration? {
         response["Retry-After"].flatMap { Int64($0) }.flatMap { (0...86_400).contains($0) ? .seconds($0) : nil }
     }
 }
