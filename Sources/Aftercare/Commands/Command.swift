@@ -102,7 +102,7 @@ extension Command {
         id = .new()
         store = order.store
         self.order = order.id
-        connection = channel.connection
+        connection = if case .connection(let id) = channel { id } else { nil }
         run = nil
         kind = parameters.kind
         self.parameters = parameters
@@ -113,6 +113,8 @@ extension Command {
         version = 1
         (createdAt, updatedAt) = (now, now)
     }
+
+    var channel: CommandChannel { connection.map { .connection($0) } ?? .webhook }
 
     /// Whether it can be seen that it was done, by whoever says so: in the mirror, or in the shop itself.
     var canBeSeen: Bool { kind.isSeenInMirror || connection != nil }
@@ -170,23 +172,16 @@ extension Command {
 /// By which way commands reach a shop.
 enum CommandChannel: Hashable, Sendable {
     case webhook
-    case connection(ConnectionID, Connection.Provider)
+    case connection(ConnectionID)
 
-    var connection: ConnectionID? {
-        switch self {
-        case .webhook: nil
-        case .connection(let id, _): id
-        }
-    }
-
-    /// A connector that can carry it out, else the store's endpoint; nil where there is neither.
+    /// The order's connector where that can carry it out, else the store's endpoint; nil where neither can.
     init?(
         for parameters: CommandParameters,
-        _ connections: [(id: ConnectionID, provider: Connection.Provider)],
+        _ connection: (id: ConnectionID, provider: Connection.Provider)?,
         _ endpoint: CommandEndpoint?
     ) {
-        if let able = connections.first(where: { $0.provider.carries(parameters) }) {
-            self = .connection(able.id, able.provider)
+        if let connection, connection.provider.carries(parameters) {
+            self = .connection(connection.id)
         } else if let endpoint, endpoint.takes(parameters.kind) {
             self = .webhook
         } else {

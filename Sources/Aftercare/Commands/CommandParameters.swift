@@ -101,6 +101,13 @@ struct ShippingAddress: Hashable, Sendable {
         )
     }
 
+    /// For shops that know two, and show one after the other. A name of one word is the first.
+    var names: (first: String, last: String) {
+        let words = name.split(separator: " ")
+        guard let last = words.last, words.count > 1 else { return (name, "") }
+        return (words.dropLast().joined(separator: " "), String(last))
+    }
+
     var json: JSON {
         [
             "name": .string(name), "company": .text(company), "line1": .string(line1), "line2": .text(line2),

@@ -143,7 +143,7 @@ extension CommandReason {
         case .endpointGone: "The store's command endpoint answered that it is gone (410), and was disabled."
         case .endpointRefused: "The address of the store's command endpoint may not be reached from here."
         case .unreachable: "No try to reach the shop's program came through in time."
-        case .noAnswer: "The shop's program gave no answer that says it has the command, but may have it."
+        case .noAnswer: "Nothing came back that says the shop has the command, but it may have it."
         case .refusedByShop: "The shop refused it."
         case .noAcknowledgement: "The shop has the command and did not say in time what became of it."
         case .notSeen: "The shop says that it was done, and the order does not show it."

@@ -47,29 +47,24 @@ struct CommandReading {
     }
 
     /// The command, and by which connector it goes; nil where it does not go by one.
-    func command(
-        _ id: CommandID,
-        _ tenant: TenantID
-    ) async throws -> (command: Command, connection: ConnectionID, provider: Connection.Provider)? {
+    func command(_ id: CommandID, _ tenant: TenantID) async throws -> (Command, through: ConnectionID)? {
         let rows = try await environment.pool.transaction(
             environment.settings(for: tenant.uuid),
-            CommandStore.command(id, tenant: tenant),
-            CommandStore.connection(of: id, tenant: tenant)
+            CommandStore.command(id, tenant: tenant)
         )
-        guard let command = try rows[0].first.map(CommandStore.decode),
-            case .connection(let connection, let provider)? = try rows[1].first.map(CommandStore.decodeChannel)
+        guard let command = try rows[0].first.map(CommandStore.decode), let connection = command.connection
         else { return nil }
-        return (command, connection, provider)
+        return (command, connection)
     }
 
     /// Nil where it is not in use, or has no credentials any more.
-    func shop(_ connection: ConnectionID, _ tenant: TenantID) async throws -> Shop? {
+    func shop(_ connection: ConnectionID, _ tenant: TenantID) async throws -> (any CommandedShop)? {
         let rows = try await environment.pool.transaction(
             environment.settings(for: tenant.uuid),
             ConnectionStore.asked(connection, tenant: tenant)
         )
         do {
-            return try Shop(rows[0].first, environment)
+            return try Shop(rows[0].first, environment).source as? any CommandedShop
         } catch is Shop.Absence {
             return nil
         }

@@ -47,7 +47,7 @@ struct CommandRoutes {
                 guard let question = try CommandStore.decodeQuestion(rows[1...]) else { throw Problem.notFound }
                 if let obstacle = question.obstacle(to: parameters) { throw Self.problem(obstacle) }
                 let ways = try CommandStore.decodeWays(rows[1...])
-                guard let channel = CommandChannel(for: parameters, ways.connections, ways.endpoint) else {
+                guard let channel = CommandChannel(for: parameters, ways.connection, ways.endpoint) else {
                     throw Self.problem(.noWayToCommand)
                 }
                 let command = Command(parameters, of: question.order, through: channel, by: principal.name, now: now)

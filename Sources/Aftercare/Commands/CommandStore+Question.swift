@@ -24,7 +24,7 @@ extension CommandStore {
     static func question(about order: OrderID, tenant: TenantID) -> [SQL] {
         OrderStore.whole(order, tenant: tenant) + [
             disputes(of: order, tenant: tenant), returns(of: order, tenant: tenant),
-            connections(of: order, tenant: tenant), CommandEndpointStore.endpoint(ofOrder: order, tenant: tenant),
+            connection(of: order, tenant: tenant), CommandEndpointStore.endpoint(ofOrder: order, tenant: tenant),
         ]
     }
 
@@ -52,7 +52,7 @@ extension CommandStore {
 
     /// The one that has told of the order last, and can be spoken to; as `PullStore.connection(for:tenant:)`. A shop that
     /// never had the order must not be told anything of it.
-    private static func connections(of order: OrderID, tenant: TenantID) -> SQL {
+    private static func connection(of order: OrderID, tenant: TenantID) -> SQL {
         """
         SELECT connections.id, connections.provider
           FROM inbound_events AS event
@@ -65,29 +65,12 @@ extension CommandStore {
         """
     }
 
-    /// The connector that a command goes through; no row where it goes to an endpoint.
-    static func connection(of command: CommandID, tenant: TenantID) -> SQL {
-        """
-        SELECT connections.id, connections.provider
-          FROM commands
-          JOIN connections
-            ON connections.tenant_id = \(tenant.uuid) AND connections.id = commands.connection_id
-         WHERE commands.tenant_id = \(tenant.uuid) AND commands.id = \(command.uuid)
-        """
-    }
-
     /// The order's id in its shop.
     static func externalID(of order: OrderID, tenant: TenantID) -> SQL {
         "SELECT external_id FROM orders WHERE tenant_id = \(tenant.uuid) AND id = \(order.uuid)"
     }
 
     // MARK: Rows
-
-    static func decodeChannel(_ row: Row) throws -> CommandChannel {
-        let (id, provider) = try row.decode((UUID, String).self)
-        guard let provider = Connection.Provider(rawValue: provider) else { throw UnreadableRow(table: "connections") }
-        return .connection(ConnectionID(id), provider)
-    }
 
     /// Nil if there is no such order.
     static func decodeQuestion(_ rows: ArraySlice<Rows>) throws -> CommandQuestion? {
@@ -108,19 +91,18 @@ extension CommandStore {
         return CommandQuestion(order: order, hasOpenDispute: !rows[4].isEmpty, returns: returns)
     }
 
-    /// The connections in use, and the endpoint if there is one.
+    /// The order's connection, and the store's endpoint, if there are such.
     static func decodeWays(
         _ rows: ArraySlice<Rows>
-    ) throws -> (connections: [(id: ConnectionID, provider: Connection.Provider)], endpoint: CommandEndpoint?) {
+    ) throws -> (connection: (id: ConnectionID, provider: Connection.Provider)?, endpoint: CommandEndpoint?) {
         let rows = Array(rows)
-        var connections: [(id: ConnectionID, provider: Connection.Provider)] = []
-        for index in 0..<rows[6].count {
-            let (id, provider) = try rows[6][index].decode((UUID, String).self)
+        let connection = try rows[6].first.map { row in
+            let (id, provider) = try row.decode((UUID, String).self)
             guard let provider = Connection.Provider(rawValue: provider) else {
                 throw UnreadableRow(table: "connections")
             }
-            connections.append((ConnectionID(id), provider))
+            return (id: ConnectionID(id), provider: provider)
         }
-        return (connections, try rows[7].first.map(CommandEndpointStore.decode))
+        return (connection, try rows[7].first.map(CommandEndpointStore.decode))
     }
 }

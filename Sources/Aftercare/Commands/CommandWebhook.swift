@@ -71,7 +71,7 @@ struct CommandWebhook: Sendable {
 }
 
 /// What became of a try to tell the shop.
-enum CommandOutcome: Sendable {
+enum CommandOutcome: Hashable, Sendable {
     /// The shop has it.
     case accepted(detail: String, reference: String?)
     /// And says what became of it.
@@ -80,7 +80,8 @@ enum CommandOutcome: Sendable {
     case refused(CommandReason, detail: String)
     /// It certainly did not reach the shop, and never will.
     case failed(CommandReason, detail: String)
-    /// Not this time. Only of webhooks, whose receivers know a repeated one by its id.
+    /// Not this time, but it may be tried again: a webhook's receiver knows a repeated one by its id, and what went
+    /// through a connector certainly did nothing.
     case passing(String, mayHaveActed: Bool, after: Duration?)
     /// The endpoint is not there any more.
     case gone

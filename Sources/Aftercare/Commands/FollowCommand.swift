@@ -68,23 +68,23 @@ struct FollowCommand {
 
     private func readAgain(_ job: Job) async throws -> Reading {
         let (tenant, reading) = (TenantID(job.tenant), CommandReading(environment: environment))
-        guard let found = try await reading.command(CommandID(job.subject), tenant), found.command.state.isAwaited
+        guard let (command, connection) = try await reading.command(CommandID(job.subject), tenant),
+            command.state.isAwaited
         else { return .seen(nil) }
-        switch try await reading.read(found.command, through: found.connection, tenant) {
-        case .waits(let instant) where found.command.deadline > environment.clock.now():
-            return .waits(until: min(instant, found.command.deadline))
+        switch try await reading.read(command, through: connection, tenant) {
+        case .waits(let instant) where command.deadline > environment.clock.now():
+            return .waits(until: min(instant, command.deadline))
         case .waits, .failed:
             return .seen(nil)
         case .fresh:
             let rows = try await environment.pool.transaction(
                 environment.settings(for: job.tenant),
-                CommandStore.externalID(of: found.command.order, tenant: tenant)
+                CommandStore.externalID(of: command.order, tenant: tenant)
             )
-            guard !found.command.kind.isSeenInMirror, let parameters = found.command.parameters,
-                let externalID = try rows[0].first?.decode(String.self),
-                let shop = try await reading.shop(found.connection, tenant)
+            guard let externalID = try rows[0].first?.decode(String.self),
+                let shop = try await reading.shop(connection, tenant)
             else { return .seen(nil) }
-            return .seen(await found.provider.sees(parameters, on: externalID, by: shop.source))
+            return .seen(await shop.shows(command, on: externalID))
         }
     }
 
@@ -99,14 +99,14 @@ struct FollowCommand {
 
     /// Pure. Often at first, and then less and less.
     ///
-    /// - Parameter seen: what the shop itself shows of what the mirror keeps nothing of.
+    /// - Parameter seen: whether the shop itself shows what the mirror may not.
     static func look(
         _ command: inout Command,
         _ question: CommandQuestion,
         seen: Bool? = nil,
         now: Instant
     ) -> Look {
-        if (question.shows(command) ?? seen) == true {
+        if question.shows(command) == true || seen == true {
             // The label has the address that the order had when it was printed, and nobody knows which that was.
             if command.kind == .changeShippingAddress, let parameters = command.parameters,
                 let obstacle = question.obstacle(to: parameters), obstacle.concernsLabel

@@ -28,18 +28,17 @@ extension SendCommand {
             if var command = try held[2].first.map(CommandStore.decode) {
                 // After the lock: they see what its last holder wrote.
                 let rows = try await transaction.query(
-                    [CommandStore.connection(of: id, tenant: tenant), CommandStore.doubts(id, tenant: tenant)]
+                    [CommandStore.doubts(id, tenant: tenant)]
                         + CommandStore.question(about: command.order, tenant: tenant)
                 )
-                guard let question = try CommandStore.decodeQuestion(rows[2...]) else {
+                guard let question = try CommandStore.decodeQuestion(rows[1...]) else {
                     throw UnreadableRow(table: "orders")
                 }
                 let found = Found(
                     job: job,
                     question: question,
-                    channel: try rows[0].first.map(CommandStore.decodeChannel) ?? .webhook,
-                    endpoint: try CommandStore.decodeWays(rows[2...]).endpoint,
-                    hasDoubts: !rows[1].isEmpty,
+                    endpoint: try CommandStore.decodeWays(rows[1...]).endpoint,
+                    hasDoubts: !rows[0].isEmpty,
                     now: now
                 )
                 marking = try begin(&command, found, own: &own, in: transaction)
@@ -53,7 +52,6 @@ extension SendCommand {
     private struct Found {
         let job: Job
         let question: CommandQuestion
-        let channel: CommandChannel
         let endpoint: CommandEndpoint?
         let hasDoubts: Bool
         let now: Instant
@@ -73,8 +71,7 @@ extension SendCommand {
                     job: found.job,
                     command: command,
                     order: found.question.order,
-                    channel: found.channel,
-                    endpoint: found.channel == .webhook ? found.endpoint : nil
+                    endpoint: command.channel == .webhook ? found.endpoint : nil
                 )
             )
         }
@@ -84,7 +81,7 @@ extension SendCommand {
         switch command.state {
         case .sending where command.attempts == own:
             return marked()
-        case .sending where found.channel == .webhook:
+        case .sending where command.channel == .webhook:
             // Its receiver may have it, and will know it again.
             endInterrupted(command, found, in: transaction)
             _ = command.apply(.retried, at: found.now)
@@ -120,7 +117,7 @@ extension SendCommand {
             return (failed == .doubted ? .doubted : .refused, obstacle.reason)
         }
         if found.now >= command.deadline { return (failed, failed == .doubted ? .noAnswer : .unreachable) }
-        if found.channel == .webhook, found.endpoint?.takes(command.kind) != true {
+        if command.channel == .webhook, found.endpoint?.takes(command.kind) != true {
             return (failed, .endpointDisabled)
         }
         return nil

@@ -40,7 +40,6 @@ struct SendCommand {
         let job: Job
         let command: Command
         let order: Order
-        let channel: CommandChannel
         let endpoint: CommandEndpoint?
 
         var tenant: TenantID { TenantID(job.tenant) }
@@ -70,12 +69,12 @@ struct SendCommand {
     /// command that is not about to be sent.
     private func readAgain(_ job: Job) async throws -> Reading {
         let (tenant, reading) = (TenantID(job.tenant), CommandReading(environment: environment))
-        guard let found = try await reading.command(CommandID(job.subject), tenant),
-            found.command.state == .requested, found.command.deadline > environment.clock.now()
+        guard let (command, connection) = try await reading.command(CommandID(job.subject), tenant),
+            command.state == .requested, command.deadline > environment.clock.now()
         else { return .done }
-        switch try await reading.read(found.command, through: found.connection, tenant) {
+        switch try await reading.read(command, through: connection, tenant) {
         case .fresh: return .done
-        case .waits(let instant): return .waits(until: min(instant, found.command.deadline))
+        case .waits(let instant): return .waits(until: min(instant, command.deadline))
         case .failed(let failure):
             try await giveUp(job, because: .orderNotRead, detail: failure.rawValue, ending: true)
             return .ended
@@ -105,13 +104,13 @@ struct SendCommand {
     // MARK: Send
 
     private func send(_ sent: Try) async -> CommandOutcome {
-        switch sent.channel {
-        case .connection(let connection, let provider):
+        switch sent.command.channel {
+        case .connection(let connection):
             let reading = CommandReading(environment: environment)
             guard let parameters = sent.command.parameters,
                 let shop = try? await reading.shop(connection, sent.tenant)
             else { return .failed(.noWayToCommand, detail: "the connection is not in use, or has no credentials") }
-            return await provider.carryOut(parameters, on: sent.order.externalID, by: shop.source)
+            return await shop.carryOut(parameters, on: sent.order.externalID)
         case .webhook:
             guard let endpoint = sent.endpoint else { return .failed(.endpointDisabled, detail: "there is none") }
             let now = environment.clock.now()

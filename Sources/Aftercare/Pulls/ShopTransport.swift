@@ -9,45 +9,41 @@ struct ShopTransport: Sendable {
     /// What is known of the shops' limits: of each, whoever asks it.
     let shopifyBudgets = ShopifyBudgets()
 
-    func send(_ request: HTTPClient.Request) async throws(PullFailure) -> HTTPClient.Response {
+    /// Why a shop gave no answer.
+    struct Silence: Error, Hashable, Sendable {
+        let failure: PullFailure
+        /// The shop may have got the request, and done what it says.
+        let mayHaveArrived: Bool
+
+        init(_ failure: PullFailure, mayHaveArrived: Bool) {
+            (self.failure, self.mayHaveArrived) = (failure, mayHaveArrived)
+        }
+
+        fileprivate init(_ failure: Outbound.Failure) {
+            switch failure {
+            case .refused(let refusal):
+                self.init(.unavailable("the shop's address \(refusal)"), mayHaveArrived: false)
+            case .transfer(let error):
+                self.init(PullFailure(error), mayHaveArrived: error.mayHaveArrived)
+            }
+        }
+    }
+
+    func send(_ request: HTTPClient.Request) async throws(Silence) -> HTTPClient.Response {
         do throws(Outbound.Failure) {
             return try await outbound.send(request, deadline: deadline)
         } catch {
-            switch error {
-            case .refused(let refusal): throw .unavailable("the shop's address \(refusal)")
-            case .transfer(let error): throw PullFailure(error)
-            }
+            throw Silence(error)
         }
     }
 }
 
-extension ShopTransport {
-    /// Why something that must not be done twice got no answer.
-    enum Silence: Error, Hashable, Sendable {
-        /// The shop certainly does not have it.
-        case notSent(String)
-        case perhapsSent(String)
-    }
-
-    /// As `send`, for what changes something in the shop.
-    func tell(_ request: HTTPClient.Request) async throws(Silence) -> HTTPClient.Response {
-        do throws(Outbound.Failure) {
-            return try await outbound.send(request, deadline: deadline)
-        } catch {
-            switch error {
-            case .refused(let refusal): throw .notSent("the shop's address \(refusal)")
-            case .transfer(let error): throw Silence(error)
-            }
-        }
-    }
-}
-
-extension ShopTransport.Silence {
-    fileprivate init(_ error: TransferError) {
-        let words = PullFailure(error).detail ?? "no answer"
-        switch error {
-        case .invalidRequest, .notConnected, .untrusted, .timedOut(requestSent: false): self = .notSent(words)
-        case .cancelled, .shutDown, .timedOut, .connectionLost, .responseTooLarge: self = .perhapsSent(words)
+extension TransferError {
+    fileprivate var mayHaveArrived: Bool {
+        switch self {
+        case .invalidRequest, .notConnected, .untrusted: false
+        case .timedOut(let isSent): isSent
+        case .cancelled, .shutDown, .connectionLost, .responseTooLarge: true
         }
     }
 }

@@ -97,7 +97,7 @@ extension TestTenant {
         let now = server.environment.clock.now()
         let rows = try await server.environment.pool.transaction(settings, OrderStore.whole(order, tenant: id))
         let parameters = try FieldReader.read(body, CommandParameters.init(request:))
-        let channel: CommandChannel = connection.map { .connection($0, .shopify) } ?? .webhook
+        let channel: CommandChannel = connection.map { .connection($0) } ?? .webhook
         let known = try #require(try OrderStore.decodeWhole(rows))
         var command = Command(parameters, of: known, through: channel, by: "\(demo.owner)", now: now)
         var statements = [CommandStore.insert(command, tenant: id)]

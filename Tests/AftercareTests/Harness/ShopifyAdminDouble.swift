@@ -37,6 +37,15 @@ final class ShopifyAdminDouble: Sendable {
         var variables: [JSON] = []
         /// What the orders become after so many questions.
         var change: (after: Int, orders: [ShopifyStoreOrder])?
+        /// What it says to commands that it does not carry out.
+        var userErrors: [String] = []
+        /// How many of each line of a shipment can be returned.
+        var returnable: [(fulfillment: Int, lines: [(id: Int, of: Int, quantity: Int)])] = []
+        /// What it was told: the address of an order, and the state of a return, by their global ids.
+        var addresses: [String: JSON] = [:]
+        var returns: [String: String] = [:]
+        /// The status that comes instead of the answer, the next time it is told something; it does it all the same.
+        var lossAfterTelling: Int?
     }
 
     private final class Shared: Sendable {
@@ -82,6 +91,10 @@ final class ShopifyAdminDouble: Sendable {
         let headers = [("X-Shopify-API-Version", state.version), ("Content-Type", "application/json; charset=utf-8")]
         if case .body(let text)? = mishap { return LoopbackHTTP.Answer(200, headers: headers, body: Array(text.utf8)) }
         let body = answer(name, variables, mishap, &state)
+        if json["query"]?.stringValue?.hasPrefix("mutation") == true, let status = state.lossAfterTelling {
+            state.lossAfterTelling = nil
+            return LoopbackHTTP.Answer(status)
+        }
         return LoopbackHTTP.Answer(200, headers: headers, body: JSON.object(body).serializedBytes)
     }
 
@@ -107,7 +120,7 @@ final class ShopifyAdminDouble: Sendable {
         let actual = requested / 4
         state.left -= actual
         var answer: JSONObject = [
-            "data": data(name, variables, state), "extensions": extras(requested, actual: actual, state),
+            "data": data(name, variables, &state), "extensions": extras(requested, actual: actual, state),
         ]
         switch mishap {
         case .denied(let member, let scope)?:
@@ -164,7 +177,7 @@ final class ShopifyAdminDouble: Sendable {
 // MARK: What is asked for
 
 extension ShopifyAdminDouble {
-    private static func data(_ name: String, _ variables: JSON, _ state: State) -> JSON {
+    private static func data(_ name: String, _ variables: JSON, _ state: inout State) -> JSON {
         let id = variables["id"]?.stringValue ?? ""
         let order = state.orders.first { $0.answer["id"]?.stringValue == id }?.answer
         switch name {
@@ -194,8 +207,62 @@ extension ShopifyAdminDouble {
             return ["node": part(id, state).map { rest(of: $0, "events", variables, most: 100) } ?? JSON.null]
         case "Payments":
             return ["node": part(id, state).map { rest(of: $0, "transactions", variables, most: 50) } ?? JSON.null]
+        case "CancelOrder", "ChangeAddress", "CreateReturn": return command(name, variables, &state)
+        case "Returnable": return ["returnableFulfillments": returnable(variables, state)]
+        case "ShippingAddress":
+            return ["order": order == nil ? JSON.null : ["shippingAddress": state.addresses[id] ?? .null]]
+        case "Return":
+            return ["return": state.returns[id].map { ["id": .string(id), "status": .string($0)] } ?? JSON.null]
         default: return .null
         }
+    }
+
+    private static func command(_ name: String, _ variables: JSON, _ state: inout State) -> JSON {
+        let errors = JSON.array(state.userErrors.map { .object(["message": .string($0)]) })
+        let isDone = state.userErrors.isEmpty
+        if isDone { carryOut(name, variables, &state) }
+        switch name {
+        case "CancelOrder":
+            let job: JSON = isDone ? ["id": "gid://shopify/Job/6f1d"] : .null
+            return ["orderCancel": ["job": job, "orderCancelUserErrors": errors, "userErrors": []]]
+        case "ChangeAddress":
+            let order: JSON = ["id": variables["input"]?["id"] ?? .null]
+            return ["orderUpdate": ["order": isDone ? order : .null, "userErrors": errors]]
+        default:
+            let new: JSON = isDone ? ["id": "gid://shopify/Return/945"] : .null
+            return ["returnCreate": ["return": new, "userErrors": errors]]
+        }
+    }
+
+    private static func carryOut(_ name: String, _ variables: JSON, _ state: inout State) {
+        switch name {
+        case "CancelOrder":
+            for index in state.orders.indices where state.orders[index].answer["id"] == variables["id"] {
+                state.orders[index].updatedAt += 1
+                state.orders[index].cancelledAt = state.orders[index].updatedAt
+            }
+        case "ChangeAddress":
+            state.addresses[variables["input"]?["id"]?.stringValue ?? ""] = variables["input"]?["shippingAddress"]
+        default:
+            state.returns["gid://shopify/Return/945"] = "OPEN"
+        }
+    }
+
+    private static func returnable(_ variables: JSON, _ state: State) -> JSON {
+        let nodes = state.returnable.map { shipment -> JSON in
+            let lines = shipment.lines.map { line -> JSON in
+                [
+                    "quantity": .number(JSONNumber(line.quantity)),
+                    "fulfillmentLineItem": [
+                        "id": ShopifyStoreOrder.gid("FulfillmentLineItem", line.id),
+                        "lineItem": ["id": ShopifyStoreOrder.gid("LineItem", line.of)],
+                    ],
+                ]
+            }
+            return ["returnableFulfillmentLineItems": ShopifyStoreOrder.connection(lines)]
+        }
+        let start = variables["after"]?.stringValue.flatMap { Int($0.dropFirst("item:".count)) } ?? 0
+        return piece(nodes, from: start, most: 3)
     }
 
     private static func part(_ id: String, _ state: State) -> JSON? {

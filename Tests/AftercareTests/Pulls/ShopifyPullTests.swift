@@ -9,65 +9,6 @@ import Time
 
 /// Pulls through the whole program, from a shop that speaks Shopify's Admin API over local HTTP.
 @Suite(.timeLimit(.minutes(3))) struct `Pulling from a Shopify shop` {
-    private struct Connected {
-        let tenant: TestTenant
-        let connection: String
-
-        init(_ double: ShopifyAdminDouble, token: String = ShopifyAdminDouble.token) async throws {
-            tenant = try await TestTenant.make()
-            let body: JSON = [
-                "store_id": .string(tenant.store.description), "provider": "shopify",
-                "account": .string("port-\(double.port).myshopify.com"),
-                "secret": "a-secret-of-the-app-0123456789",
-            ]
-            let created = try await tenant.send("POST", "/v1/connections", body)
-            guard let id = created["id"]?.stringValue else { throw Unexpected(created) }
-            connection = id
-            // Made before the orders were placed, which are of the fourth of May.
-            _ = try await tenant.server.database.superuser.execute(
-                """
-                UPDATE connections SET created_at = \(ShopifyStoreOrder.tenOClock - .seconds(86_400))
-                 WHERE tenant_id = \(tenant.id.uuid)
-                """
-            )
-            try await give(token)
-        }
-
-        func give(_ token: String) async throws {
-            let path = "/v1/connections/\(connection)/credentials"
-            let put = try await tenant.send("PUT", path, ["access_token": .string(token)])
-            guard put.status == 200 else { throw Unexpected(put) }
-            try await tenant.settle()
-        }
-
-        func pulls() async throws -> JSON { try await tenant.get("/v1/connections/\(connection)/pulls").json }
-
-        func pull(_ kind: Pull.Kind) async throws -> JSON {
-            let path = "/v1/connections/\(connection)/pulls"
-            let started = try await tenant.send("POST", path, ["kind": .string(kind.rawValue)])
-            guard started.status == 202 else { throw Unexpected(started) }
-            try await tenant.settle()
-            return try await pulls()[kind.rawValue] ?? .null
-        }
-
-        func order(_ id: Int) async throws -> Answer {
-            try await tenant.get("/v1/stores/\(tenant.store)/orders/by-external-id/\(id)")
-        }
-
-        func post(_ topic: String, _ body: JSON) async throws {
-            let bytes = body.serializedBytes
-            let signature = DemoOrder.signature(bytes, secret: "a-secret-of-the-app-0123456789")
-            let headers = [
-                ("Content-Type", "application/json"), ("X-Shopify-Topic", topic),
-                ("X-Shopify-Hmac-Sha256", signature), ("X-Shopify-Webhook-Id", UUID().uuidString),
-            ]
-            let hook = "/v1/hooks/\(tenant.id)/\(connection)"
-            let answer = try await tenant.server.send("POST", hook, headers: headers, raw: bytes)
-            guard answer.status == 200 else { throw Unexpected(answer) }
-            try await tenant.settle()
-        }
-    }
-
     private static func parcel(delivered: Bool) -> ShopifyStoreOrder.Parcel {
         let delivery = ShopifyStoreOrder.Report(id: 302, status: "delivered", at: 30)
         let reports = [ShopifyStoreOrder.Report(id: 301, status: "in_transit", at: 12)]
@@ -84,7 +25,7 @@ import Time
         var order = ShopifyStoreOrder(updatedAt: 12, financial: "paid", fulfillment: "FULFILLED")
         order.parcels = [Self.parcel(delivered: false)]
         let double = try ShopifyAdminDouble([order])
-        let connected = try await Connected(double)
+        let connected = try await ConnectedShopify(double)
         #expect(try await connected.pulls()["sweep"]?["failure"] == .null)
         let told = try await connected.order(order.id)
         #expect(told.status == 200 && told["financial_status"] == "paid" && told["historical"] == false)
@@ -113,7 +54,7 @@ import Time
     @Test func `an order the shop has no more is deleted, and one that it may only hide is not`() async throws {
         let orders = [ShopifyStoreOrder(id: 1001), ShopifyStoreOrder(id: 1002, updatedAt: 1)]
         let double = try ShopifyAdminDouble(orders)
-        let connected = try await Connected(double)
+        let connected = try await ConnectedShopify(double)
         #expect(try await connected.order(1001)["lifecycle_status"] == "open")
         double.change { ($0.orders, $0.scopes) = ([orders[1]], ["read_orders"]) }
         var sweep = try await connected.pull(.sweep)
@@ -131,7 +72,7 @@ import Time
 
     @Test func `a token that is refused is named, and another one is tried at once`() async throws {
         let double = try ShopifyAdminDouble([ShopifyStoreOrder(id: 1001)])
-        let connected = try await Connected(double, token: "shpat_wrong")
+        let connected = try await ConnectedShopify(double, token: "shpat_wrong")
         #expect(try await connected.pulls()["sweep"]?["failure"] == "credentials_refused")
         double.change {
             $0.mishaps = [.denied("orders", scope: "read_orders"), .denied("orders", scope: "read_orders")]

@@ -4,7 +4,7 @@ import JSON
 
 /// What a WooCommerce shop can be told about an order. It moves no money: a status alone pays nothing back, though a
 /// payment extension may let go of a sum that was held and never taken.
-extension WooCommerceREST {
+extension WooCommerceREST: CommandedShop {
     /// A return is nothing that WooCommerce knows, and the goods of a cancelled order always go back on the shelf.
     static func carries(_ parameters: CommandParameters) -> Bool { change(by: parameters) != nil }
 
@@ -18,11 +18,8 @@ extension WooCommerceREST {
 
     /// Every part, so that nothing of the address before stays.
     private static func shipping(_ address: ShippingAddress) -> JSON {
-        // Two names here, which are always shown one after the other.
-        let words = address.name.split(separator: " ")
-        let first = words.count > 1 ? words.dropLast().joined(separator: " ") : address.name
-        return [
-            "first_name": .string(first), "last_name": .string(words.count > 1 ? String(words[words.count - 1]) : ""),
+        [
+            "first_name": .string(address.names.first), "last_name": .string(address.names.last),
             "company": .string(address.company ?? ""), "address_1": .string(address.line1),
             "address_2": .string(address.line2 ?? ""), "city": .string(address.city),
             "state": .string(address.region ?? ""), "postcode": .string(address.postalCode ?? ""),
@@ -37,12 +34,9 @@ extension WooCommerceREST {
             return .refused(.noWayToCommand, detail: "WooCommerce knows no such thing")
         }
         do throws(ShopTransport.Silence) {
-            return Self.outcome(of: try await transport.tell(request("PUT", "orders/\(externalID)", body: change)))
+            return Self.outcome(of: try await transport.send(request("PUT", "orders/\(externalID)", body: change)))
         } catch {
-            switch error {
-            case .notSent(let why): return .passing(why, mayHaveActed: false, after: nil)
-            case .perhapsSent(let why): return .unknown(.noAnswer, detail: why)
-            }
+            return CommandOutcome(error)
         }
     }
 
@@ -61,10 +55,11 @@ extension WooCommerceREST {
 
     // MARK: Seeing
 
-    /// Whether the shop's order has this address; nil where that cannot be told.
-    func shows(_ address: ShippingAddress, on externalID: String) async -> Bool? {
-        guard let order = try? await order(externalID), let json = try? JSON(parsing: order.body, limits: .foreign),
-            let shown = json["shipping"]
+    /// Of a new address only: what else it can be told, the mirror shows.
+    func shows(_ command: Command, on externalID: String) async -> Bool? {
+        guard case .changeShippingAddress(let address)? = command.parameters,
+            let order = try? await order(externalID),
+            let json = try? JSON(parsing: order.body, limits: .foreign), let shown = json["shipping"]
         else { return nil }
         // Older versions keep no phone there.
         let parts = (Self.shipping(address).objectValue ?? [:]).filter { $0.name != "phone" }

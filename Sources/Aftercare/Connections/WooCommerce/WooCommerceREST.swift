@@ -126,7 +126,12 @@ struct WooCommerceREST: OrderSource {
     }
 
     private func get(_ path: String, _ query: [(String, String)]) async throws(PullFailure) -> Answer {
-        let response = try await transport.send(request("GET", path, query))
+        let response: HTTPClient.Response
+        do throws(ShopTransport.Silence) {
+            response = try await transport.send(request("GET", path, query))
+        } catch {
+            throw error.failure
+        }
         let json = try? JSON(parsing: response.body, limits: .foreign)
         guard response.status == 200 else {
             if Self.isMissing(response.status, json) { return Answer(isThere: false, json: .null, pages: nil) }

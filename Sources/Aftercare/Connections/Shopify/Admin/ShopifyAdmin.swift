@@ -41,11 +41,7 @@ final class ShopifyAdmin: OrderSource {
     private static let allOrders = "read_all_orders"
 
     func order(_ externalID: String) async throws(PullFailure) -> PulledOrder? {
-        // The shop gives digits only: it has none of another name.
-        guard (1...20).contains(externalID.utf8.count), externalID.utf8.allSatisfy({ (0x30...0x39).contains($0) })
-        else {
-            return nil
-        }
+        guard Self.isID(externalID) else { return nil }
         var bounds = ShopifyQuery.Bounds.one
         var answered = try await answer(to: .order(externalID, bounds))
         if answered == nil {
@@ -64,6 +60,11 @@ final class ShopifyAdmin: OrderSource {
             return nil
         default: throw .unreadable("no order")
         }
+    }
+
+    /// The shop gives digits only: it has no order of another name.
+    static func isID(_ text: String) -> Bool {
+        (1...20).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
     }
 
     func orders(updatedSince instant: Instant?, after cursor: String?) async throws(PullFailure) -> PulledPage {
@@ -116,19 +117,30 @@ final class ShopifyAdmin: OrderSource {
 
     /// Nil where the question may cost more than one question may.
     func answer(to query: ShopifyQuery) async throws(PullFailure) -> JSONObject? {
-        let asking = now()
-        let budgets = transport.shopifyBudgets
-        if let wait = budgets.with(budget, { $0.take(for: query, at: asking) }) { throw .throttled(retryAfter: wait) }
-        let response = try await transport.send(request(query))
-        let answer = ShopifyAnswer(response)
-        let answered = now()
-        if let cost = answer.cost { budgets.with(budget) { $0.note(cost, of: query, at: answered) } }
-        if let version = answer.version { answeredBy.withLock { $0 = version } }
+        let answer: ShopifyAnswer
+        do throws(ShopTransport.Silence) {
+            answer = try await send(query)
+        } catch {
+            throw error.failure
+        }
         switch answer.outcome {
         case .data(let data): return data
         case .tooCostly: return nil
         case .failure(let failure): throw failure
         }
+    }
+
+    func send(_ query: ShopifyQuery) async throws(ShopTransport.Silence) -> ShopifyAnswer {
+        let asking = now()
+        let budgets = transport.shopifyBudgets
+        if let wait = budgets.with(budget, { $0.take(for: query, at: asking) }) {
+            throw ShopTransport.Silence(.throttled(retryAfter: wait), mayHaveArrived: false)
+        }
+        let answer = ShopifyAnswer(try await transport.send(request(query)))
+        let answered = now()
+        if let cost = answer.cost { budgets.with(budget) { $0.note(cost, of: query, at: answered) } }
+        if let version = answer.version { answeredBy.withLock { $0 = version } }
+        return answer
     }
 
     private func request(_ query: ShopifyQuery) -> HTTPClient.Request {

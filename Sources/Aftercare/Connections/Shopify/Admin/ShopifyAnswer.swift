@@ -17,12 +17,15 @@ struct ShopifyAnswer: Sendable {
     let version: String?
     let cost: ShopifyCost?
     let outcome: Outcome
+    /// What there was of it, also beside errors.
+    let data: JSONObject?
 
     init(_ response: HTTPClient.Response) {
         version = response["X-Shopify-API-Version"].map { InboundEvent.Headers.worthKeeping($0) }
         let json = try? JSON(parsing: response.body, limits: .foreign)
         let body = json?.objectValue
         cost = body.flatMap { ShopifyCost($0) }
+        data = body?["data"]?.objectValue
         switch response.status {
         case 200...299:
             outcome = Self.outcome(body, cost)
