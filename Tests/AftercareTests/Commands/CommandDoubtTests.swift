@@ -79,8 +79,22 @@ import Time
         let order = try await tenant.deliveredOrder()
         let answer = try await tenant.ask(order, CommandBody.comeBack(line: "9107199254740991003"))
         #expect(answer.status == 409 && answer["reason"] == "no_way_to_command", "\(answer.json)")
-        let asked = try FieldReader.read(CommandBody.comeBack(), CommandParameters.init(request:))
-        for provider in Connection.Provider.allCases { #expect(!provider.carries(asked)) }
+    }
+
+    @Test func `each connector carries what its shop knows, and a tracker nothing`() throws {
+        let kept = CommandBody.cancel.with("restock", false)
+        let asked = try [CommandBody.cancel, kept, CommandBody.address, CommandBody.comeBack()].map {
+            try FieldReader.read($0, CommandParameters.init(request:))
+        }
+        for provider in Connection.Provider.allCases {
+            let carried: [Bool] =
+                switch provider {
+                case .shopify: [true, true, true, true]
+                case .wooCommerce: [true, false, true, false]
+                case .easypost, .aftership, .shippo: [false, false, false, false]
+                }
+            #expect(asked.map { provider.carries($0) } == carried, "\(provider)")
+        }
     }
 
     // MARK: The endpoint
