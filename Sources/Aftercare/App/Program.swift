@@ -64,10 +64,20 @@ public struct Program: Sendable {
         stoppingOn signals: [UnixSignal] = [.sigterm, .sigint],
         onServing: @escaping @Sendable (Int) async throws -> Void = { _ in }
     ) async throws {
+        try await run(duties, clock: nil, stoppingOn: signals, onServing: onServing)
+    }
+
+    /// - Parameter clock: another one than its own, for whoever compares times with it to the microsecond.
+    func run(
+        _ duties: Duties,
+        clock: DatabaseClock?,
+        stoppingOn signals: [UnixSignal],
+        onServing: @escaping @Sendable (Int) async throws -> Void
+    ) async throws {
         let pool = pool()
         try await StartChecks.role(pool)
         try await Migrator(pool).verify()
-        let clock = try await DatabaseClock(pool)
+        let clock = if let clock { clock } else { try await DatabaseClock(pool) }
         let environment = try environment(pool, clock)
         var services: [any Service] = [PoolService(pool: pool), ClockService(pool: pool, clock: clock, logger: logger)]
         if duties.contains(.work) {

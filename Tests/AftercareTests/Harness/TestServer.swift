@@ -39,12 +39,14 @@ final class TestServer: Sendable {
         let logger = Logger(label: "aftercare") { JSONLogHandler(label: $0, level: .debug, sink: sink) }
         let program = Program(config, logger: logger)
         let pool = program.pool()
-        environment = try program.environment(pool, try await DatabaseClock(pool))
+        let clock = try await DatabaseClock(pool)
+        environment = try program.environment(pool, clock)
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
         // Unstructured, because it belongs to the process and not to any test.
         Task.detached {
             do {
-                try await program.run([.serve, .work], stoppingOn: []) { port.yield($0) }
+                // Two clocks of one database differ by a part of the trips that set them.
+                try await program.run([.serve, .work], clock: clock, stoppingOn: []) { port.yield($0) }
             } catch {
                 fatalError("the server under test stopped: \(String(reflecting: error))")
             }
