@@ -34,7 +34,7 @@ enum CommandStore {
         """
     }
 
-    /// A row where the shop may have the command from one of its tries, one that broke off among them.
+    /// A row where the shop has, or may have, the command from one of its tries, one that broke off among them.
     ///
     /// - Parameter except: the number of a try that is just ending.
     static func doubts(_ id: CommandID, tenant: TenantID, except: Int = 0) -> SQL {
@@ -42,7 +42,7 @@ enum CommandStore {
         SELECT attempt
           FROM command_attempts
          WHERE tenant_id = \(tenant.uuid) AND command_id = \(id.uuid) AND attempt <> \(except)
-           AND coalesce(outcome, 'unknown') = 'unknown'
+           AND outcome IS DISTINCT FROM 'refused'
          LIMIT 1
         """
     }
@@ -53,48 +53,16 @@ enum CommandStore {
         var state: Command.State?
     }
 
-    /// Newest first. An order has a handful; of the rest, those in a state and those of a store have an index of their
-    /// own that gives the order too.
     static func commands(_ page: Page, _ filter: Filter, tenant: TenantID) -> SQL {
-        if let order = filter.order {
-            """
-            SELECT \(unsafe: columns)
-              FROM commands
-             WHERE tenant_id = \(tenant.uuid) AND order_id = \(order.uuid)
-               AND (\(filter.store?.uuid) IS NULL OR store_id = \(filter.store?.uuid))
-               AND (\(filter.state?.rawValue) IS NULL OR state = \(filter.state?.rawValue))
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else if let state = filter.state {
-            """
-            SELECT \(unsafe: columns)
-              FROM commands
-             WHERE tenant_id = \(tenant.uuid) AND state = \(state.rawValue)
-               AND (\(filter.store?.uuid) IS NULL OR store_id = \(filter.store?.uuid))
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else if let store = filter.store {
-            """
-            SELECT \(unsafe: columns)
-              FROM commands
-             WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else {
-            """
-            SELECT \(unsafe: columns)
-              FROM commands
-             WHERE tenant_id = \(tenant.uuid) AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        }
+        OrderRecordStore.page(
+            page,
+            of: "commands",
+            columns,
+            order: filter.order,
+            state: ("state", filter.state?.rawValue),
+            store: filter.store,
+            tenant: tenant
+        )
     }
 
     // MARK: Writing
@@ -139,7 +107,7 @@ enum CommandStore {
         of command: CommandID,
         tenant: TenantID,
         _ outcome: Command.Attempt.Outcome,
-        detail: String,
+        detail: String?,
         now: Instant
     ) -> SQL {
         """

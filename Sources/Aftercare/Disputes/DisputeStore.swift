@@ -20,48 +20,16 @@ enum DisputeStore {
         var status: DisputeStatus?
     }
 
-    /// Newest first. An order has a handful; of the rest, those in a status and those of a store have an index of
-    /// their own that gives the order too.
     static func disputes(_ page: Page, _ filter: Filter, tenant: TenantID) -> SQL {
-        if let order = filter.order {
-            """
-            SELECT \(unsafe: columns)
-              FROM disputes
-             WHERE tenant_id = \(tenant.uuid) AND order_id = \(order.uuid)
-               AND (\(filter.store?.uuid) IS NULL OR store_id = \(filter.store?.uuid))
-               AND (\(filter.status?.rawValue) IS NULL OR status = \(filter.status?.rawValue))
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else if let status = filter.status {
-            """
-            SELECT \(unsafe: columns)
-              FROM disputes
-             WHERE tenant_id = \(tenant.uuid) AND status = \(status.rawValue)
-               AND (\(filter.store?.uuid) IS NULL OR store_id = \(filter.store?.uuid))
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else if let store = filter.store {
-            """
-            SELECT \(unsafe: columns)
-              FROM disputes
-             WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else {
-            """
-            SELECT \(unsafe: columns)
-              FROM disputes
-             WHERE tenant_id = \(tenant.uuid) AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        }
+        OrderRecordStore.page(
+            page,
+            of: "disputes",
+            columns,
+            order: filter.order,
+            state: ("status", filter.status?.rawValue),
+            store: filter.store,
+            tenant: tenant
+        )
     }
 
     /// Those of one order, by `disputes_by_order`; for whoever applies something to the order.

@@ -38,48 +38,16 @@ enum ReturnStore {
         var state: ReturnState?
     }
 
-    /// Newest first. An order has a handful; of the rest, those in a state and those of a store have an index of their
-    /// own that gives the order too.
     static func returns(_ page: Page, _ filter: Filter, tenant: TenantID) -> SQL {
-        if let order = filter.order {
-            """
-            SELECT \(unsafe: columns)
-              FROM returns
-             WHERE tenant_id = \(tenant.uuid) AND order_id = \(order.uuid)
-               AND (\(filter.store?.uuid) IS NULL OR store_id = \(filter.store?.uuid))
-               AND (\(filter.state?.rawValue) IS NULL OR state = \(filter.state?.rawValue))
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else if let state = filter.state {
-            """
-            SELECT \(unsafe: columns)
-              FROM returns
-             WHERE tenant_id = \(tenant.uuid) AND state = \(state.rawValue)
-               AND (\(filter.store?.uuid) IS NULL OR store_id = \(filter.store?.uuid))
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else if let store = filter.store {
-            """
-            SELECT \(unsafe: columns)
-              FROM returns
-             WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
-               AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        } else {
-            """
-            SELECT \(unsafe: columns)
-              FROM returns
-             WHERE tenant_id = \(tenant.uuid) AND (created_at, id) < (\(page.createdAt), \(page.id))
-             ORDER BY created_at DESC, id DESC
-             LIMIT \(page.rowLimit)
-            """
-        }
+        OrderRecordStore.page(
+            page,
+            of: "returns",
+            columns,
+            order: filter.order,
+            state: ("state", filter.state?.rawValue),
+            store: filter.store,
+            tenant: tenant
+        )
     }
 
     private static let knownColumns = """
