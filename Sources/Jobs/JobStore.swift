@@ -83,6 +83,17 @@ public enum JobStore {
         """
     }
 
+    /// Locks a coalescing job's row, if there is one, until the transaction ends: for a transaction that may enqueue it
+    /// after locks that the job itself takes later. By `jobs_coalesce`.
+    public static func hold(_ kind: String, subject: UUID, tenant: UUID) -> SQL {
+        """
+        SELECT id
+          FROM jobs
+         WHERE tenant_id = \(tenant) AND kind = \(kind) AND subject_id = \(subject) AND coalesces
+           FOR UPDATE
+        """
+    }
+
     /// Whether the lease was still this worker's when `hold` ran: it was neither taken over nor given up.
     public static func isHeld(_ rows: Rows) throws(PostgresError) -> Bool {
         try rows.first?.decode(Bool.self) ?? false

@@ -98,12 +98,13 @@ enum QueueStore {
         """
     }
 
-    /// Makes one job ready again at `runAt`.
+    /// Makes one job ready again at `runAt`; at once where it was asked for again while it ran.
     static func retry(_ job: Job, at runAt: Instant, attempt: Int, error: String?) -> SQL {
         """
         UPDATE jobs
-           SET state = 'ready', run_at = \(runAt), attempt = \(attempt), rescues = 0, last_error = \(error),
-               worker = NULL, leased_until = NULL, again = false
+           SET state = 'ready', run_at = CASE WHEN again THEN least(run_at, \(runAt)) ELSE \(runAt) END,
+               attempt = \(attempt), rescues = 0, last_error = \(error), worker = NULL, leased_until = NULL,
+               again = false
          WHERE tenant_id = \(job.tenant) AND id = \(job.id) AND lease_no = \(job.lease)
         """
     }

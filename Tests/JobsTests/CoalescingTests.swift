@@ -33,7 +33,7 @@ import Time
             let start = queue.clock.now()
             // When each subject's job is to run; while it runs, whether it is to run again.
             var waiting: [UUID: Instant] = [:]
-            var running: [UUID: (job: Job, again: Bool)] = [:]
+            var running: [UUID: (job: Job, again: Bool, earliest: Instant)] = [:]
             for step in 0..<300 {
                 let subject = try #require(subjects.randomElement(using: &random))
                 switch Int.random(in: 0..<4, using: &random) {
@@ -43,6 +43,8 @@ import Time
                     try await queue.enqueueCoalescing(about: subject, of: tenant, at: at)
                     if running[subject] != nil {
                         running[subject]?.again = true
+                        let earliest = running[subject]?.earliest ?? at
+                        running[subject]?.earliest = min(at, earliest)
                     } else {
                         waiting[subject] = min(at, waiting[subject] ?? at)
                     }
@@ -52,16 +54,16 @@ import Time
                     #expect(Set(claimed.map(\.subject)) == Set(due.keys), "seed \(seed), step \(step)")
                     for job in claimed {
                         waiting[job.subject] = nil
-                        running[job.subject] = (job, false)
+                        running[job.subject] = (job, false, job.runAt)
                     }
                 default:
-                    guard let (job, again) = running[subject] else { continue }
+                    guard let (job, again, earliest) = running[subject] else { continue }
                     running[subject] = nil
                     if Bool.random(using: &random) {
-                        // Its next try is later.
+                        // Its next try is later, unless somebody asked for it while it ran.
                         let at = start + .seconds(Int.random(in: 60...1000, using: &random))
                         _ = try await queue.worker.execute(QueueStore.retry(job, at: at, attempt: 1, error: "Upset"))
-                        waiting[subject] = at
+                        waiting[subject] = again ? min(earliest, at) : at
                     } else {
                         try await queue.finish(job)
                         let isThere = try await queue.rows().first { $0.id == job.id }

@@ -17,7 +17,6 @@ struct CommandReading {
 
     /// How old an answer may be.
     private static let freshness = Duration.seconds(60)
-    private static let pause = Duration.milliseconds(200)
 
     let environment: Environment
 
@@ -27,12 +26,14 @@ struct CommandReading {
             let now = environment.clock.now()
             let rows = try await transaction.query(RefreshStore.refresh(command.order, tenant: tenant))
             let known = try rows[0].first.map(RefreshStore.decode)
-            if known?.state == .running { return .waits(until: now + Self.pause) }
+            if let known, known.isUnderWay(now) { return .waits(until: known.nextLook(now)) }
             // After what last happened to the command, too.
-            if let known, known.requestedAt >= max(command.updatedAt, now - Self.freshness) {
+            if let known, known.requestedAt >= command.updatedAt,
+                let finished = known.finishedAt, finished >= now - Self.freshness
+            {
                 switch known.failure {
                 case nil: return .fresh
-                case .throttled?, .unreachable?: return .waits(until: known.requestedAt + Self.freshness)
+                case .throttled?, .unreachable?: return .waits(until: finished + Self.freshness)
                 case let failure?: return .failed(failure)
                 }
             }
@@ -40,7 +41,7 @@ struct CommandReading {
             transaction.add(RefreshStore.begin(asked, tenant: tenant))
             let job = RefreshOrder.job(asked, tenant: tenant, at: now)
             transaction.add(JobStore.enqueueCoalescing(job, now: now))
-            return .waits(until: now + Self.pause)
+            return .waits(until: asked.nextLook(now))
         }
         if case .waits = outcome { environment.wakeWorker() }
         return outcome

@@ -144,10 +144,11 @@ struct CommandRoutes {
     /// The command, held with its order.
     private func hold(_ id: CommandID, _ tenant: TenantID, in transaction: Transaction) async throws -> Command {
         let rows = try await transaction.query(
+            FollowCommand.hold(of: id, tenant: tenant),
             CommandStore.holdOrder(of: id, tenant: tenant),
             CommandStore.lock(id, tenant: tenant)
         )
-        guard let command = try rows[1].first.map(CommandStore.decode) else { throw Problem.notFound }
+        guard let command = try rows[2].first.map(CommandStore.decode) else { throw Problem.notFound }
         return command
     }
 

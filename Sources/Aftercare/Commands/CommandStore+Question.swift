@@ -24,7 +24,8 @@ extension CommandStore {
     static func question(about order: OrderID, tenant: TenantID) -> [SQL] {
         OrderStore.whole(order, tenant: tenant) + [
             disputes(of: order, tenant: tenant), returns(of: order, tenant: tenant),
-            connection(of: order, tenant: tenant), CommandEndpointStore.endpoint(ofOrder: order, tenant: tenant),
+            PullStore.connection(for: order, tenant: tenant),
+            CommandEndpointStore.endpoint(ofOrder: order, tenant: tenant),
         ]
     }
 
@@ -47,21 +48,6 @@ extension CommandStore {
             ON line.tenant_id = \(tenant.uuid) AND line.return_id = known.id
          WHERE known.tenant_id = \(tenant.uuid) AND known.order_id = \(order.uuid)
          ORDER BY known.id
-        """
-    }
-
-    /// The one that has told of the order last, and can be spoken to; as `PullStore.connection(for:tenant:)`. A shop that
-    /// never had the order must not be told anything of it.
-    private static func connection(of order: OrderID, tenant: TenantID) -> SQL {
-        """
-        SELECT connections.id, connections.provider
-          FROM inbound_events AS event
-          JOIN connections
-            ON connections.tenant_id = \(tenant.uuid) AND connections.id = event.connection_id
-         WHERE event.tenant_id = \(tenant.uuid) AND event.order_id = \(order.uuid)
-           AND connections.credentials IS NOT NULL AND connections.state = 'active'
-         ORDER BY event.received_at DESC, event.id DESC
-         LIMIT 1
         """
     }
 
@@ -97,7 +83,7 @@ extension CommandStore {
     ) throws -> (connection: (id: ConnectionID, provider: Connection.Provider)?, endpoint: CommandEndpoint?) {
         let rows = Array(rows)
         let connection = try rows[6].first.map { row in
-            let (id, provider) = try row.decode((UUID, String).self)
+            let (id, provider): (UUID, String) = try (row("id"), row("provider"))
             guard let provider = Connection.Provider(rawValue: provider) else {
                 throw UnreadableRow(table: "connections")
             }

@@ -23,9 +23,12 @@ extension CommandOutcome {
         switch failure {
         case .throttled(let wait): .passing(failure.words, mayHaveActed: false, after: wait)
         case .unavailable: .passing(failure.words, mayHaveActed: false, after: nil)
-        case .unauthorized, .forbidden, .missingScope, .apiSunset, .unreadable:
-            .refused(.refusedByShop, detail: failure.words)
+        case .unauthorized, .forbidden, .missingScope, .apiSunset, .unreadable: .refused(failure)
         }
+    }
+
+    static func refused(_ failure: PullFailure) -> CommandOutcome {
+        .refused(.refusedByShop, detail: failure.words)
     }
 }
 

@@ -12,7 +12,14 @@ struct FollowCommand {
 
     let environment: Environment
 
-    var handler: JobHandler { JobHandler(Self.kind, run: run) }
+    /// A command is looked at for up to a week, and what fails on the way adds up.
+    var handler: JobHandler { JobHandler(Self.kind, maximumAttempts: 1000, maximumRescues: 1000, run: run) }
+
+    /// The job of a command, where there is one, before its order and itself: whoever changes the command may ask for a
+    /// look, and the look that is under way has its job first.
+    static func hold(of command: CommandID, tenant: TenantID) -> SQL {
+        JobStore.hold(kind, subject: command.uuid, tenant: tenant.uuid)
+    }
 
     /// Soon after something happened to the command; nil where there is nothing to wait for.
     static func firstLook(at command: Command, tenant: TenantID, now: Instant) -> NewJob? {
@@ -71,9 +78,11 @@ struct FollowCommand {
         guard let (command, connection) = try await reading.command(CommandID(job.subject), tenant),
             command.state.isAwaited
         else { return .seen(nil) }
+        // The last look is the one that decides, and so has its time too.
+        let end = command.state == .unknown ? command.createdAt + Self.patience : command.deadline + .seconds(60)
         switch try await reading.read(command, through: connection, tenant) {
-        case .waits(let instant) where command.deadline > environment.clock.now():
-            return .waits(until: min(instant, command.deadline))
+        case .waits(let instant) where end > environment.clock.now():
+            return .waits(until: min(instant, end))
         case .waits, .failed:
             return .seen(nil)
         case .fresh:

@@ -6,6 +6,7 @@ import Time
 extension SendCommand {
     enum Marking: Sendable {
         case marked(Try)
+        case waits(until: Instant)
         /// Nothing is to be sent, and the job is finished.
         case settled
     }
@@ -20,12 +21,13 @@ extension SendCommand {
             let now = environment.clock.now()
             let held = try await transaction.query(
                 JobStore.hold(job),
+                FollowCommand.hold(of: id, tenant: tenant),
                 CommandStore.holdOrder(of: id, tenant: tenant),
                 CommandStore.lock(id, tenant: tenant)
             )
             guard try JobStore.isHeld(held[0]) else { throw StaleLease() }
             var marking = Marking.settled
-            if var command = try held[2].first.map(CommandStore.decode) {
+            if var command = try held[3].first.map(CommandStore.decode) {
                 // After the lock: they see what its last holder wrote.
                 let rows = try await transaction.query(
                     [CommandStore.doubts(id, tenant: tenant)]
@@ -138,15 +140,16 @@ extension SendCommand {
             let now = environment.clock.now()
             let rows = try await transaction.query(
                 JobStore.hold(job),
+                FollowCommand.hold(of: id, tenant: tenant),
                 CommandStore.holdOrder(of: id, tenant: tenant),
                 CommandStore.lock(id, tenant: tenant),
                 CommandStore.doubts(id, tenant: tenant)
             )
             guard try JobStore.isHeld(rows[0]) else { throw StaleLease() }
             if ending { try await JobStore.finish(job, in: transaction, now: now) }
-            guard var command = try rows[2].first.map(CommandStore.decode),
+            guard var command = try rows[3].first.map(CommandStore.decode),
                 command.state == .requested,
-                command.apply(rows[3].isEmpty ? .failed : .doubted, because: reason, detail: detail, at: now)
+                command.apply(rows[4].isEmpty ? .failed : .doubted, because: reason, detail: detail, at: now)
             else { return }
             for statement in command.save(tenant: tenant, now: now) { transaction.add(statement) }
         }

@@ -22,7 +22,10 @@ struct SendCommand {
 
     init(environment: Environment) { self.environment = environment }
 
-    var handler: JobHandler { JobHandler(Self.kind, maximumAttempts: Self.maximumAttempts, run: run) }
+    /// Whoever dies while it is sent leaves it in doubt: that it is looked at once more hurts nobody.
+    var handler: JobHandler {
+        JobHandler(Self.kind, maximumAttempts: Self.maximumAttempts, maximumRescues: 1000, run: run)
+    }
 
     static func job(for command: Command, tenant: TenantID, at instant: Instant) -> NewJob {
         NewJob(
@@ -48,12 +51,8 @@ struct SendCommand {
     @Sendable private func run(_ job: Job) async throws -> JobOutcome {
         // Before the mark: a command that waits here is still `requested`.
         try await slots.withSlot {
-            switch try await readAgain(job) {
-            case .done: break
+            switch try await prepare(job) {
             case .waits(let instant): return .again(at: instant)
-            case .ended: return .finished
-            }
-            switch try await markPatiently(job) {
             case .settled: return .finished
             case .marked(let sent):
                 environment.failpoint.pass(.commandMarked)
@@ -65,39 +64,42 @@ struct SendCommand {
         }
     }
 
-    /// What is decided by is at most a minute old, where a connector can ask the shop. Nothing is to be read of a
-    /// command that is not about to be sent.
-    private func readAgain(_ job: Job) async throws -> Reading {
-        let (tenant, reading) = (TenantID(job.tenant), CommandReading(environment: environment))
-        guard let (command, connection) = try await reading.command(CommandID(job.subject), tenant),
-            command.state == .requested, command.deadline > environment.clock.now()
-        else { return .done }
-        switch try await reading.read(command, through: connection, tenant) {
-        case .fresh: return .done
-        case .waits(let instant): return .waits(until: min(instant, command.deadline))
-        case .failed(let failure):
-            try await giveUp(job, because: .orderNotRead, detail: failure.rawValue, ending: true)
-            return .ended
+    /// Reads the order again and marks the command. It must not stay `requested` for ever, with no job to send it.
+    private func prepare(_ job: Job) async throws -> Marking {
+        do {
+            if let early = try await readAgain(job) { return early }
+            return try await markPatiently(job)
+        } catch {
+            if job.attempt >= Self.maximumAttempts, !(error is StaleLease) {
+                try await giveUp(job, because: .failedOnOurSide)
+            }
+            throw error
         }
     }
 
-    private enum Reading { case done, waits(until: Instant), ended }
+    /// What is decided by is at most a minute old, where a connector can ask the shop. Nothing is to be read of a
+    /// command that is not about to be sent. Nil where it may be marked.
+    private func readAgain(_ job: Job) async throws -> Marking? {
+        let (tenant, reading) = (TenantID(job.tenant), CommandReading(environment: environment))
+        guard let (command, connection) = try await reading.command(CommandID(job.subject), tenant),
+            command.state == .requested, command.deadline > environment.clock.now()
+        else { return nil }
+        switch try await reading.read(command, through: connection, tenant) {
+        case .fresh: return nil
+        case .waits(let instant): return .waits(until: min(instant, command.deadline))
+        case .failed(let failure):
+            try await giveUp(job, because: .orderNotRead, detail: failure.rawValue, ending: true)
+            return .settled
+        }
+    }
 
     private func markPatiently(_ job: Job) async throws -> Marking {
         // As `DeliverMessage` does: a COMMIT without an answer may have begun this run's own try, and nothing has left.
         var own: Int?
         do {
-            do {
-                return try await mark(job, own: &own)
-            } catch let error as PostgresError where error.kind == .outcomeUnknown && own != nil {
-                return try await environment.patiently { try await mark(job, own: &own) }
-            }
-        } catch {
-            // Or it would stay `requested` for ever, with no job to send it.
-            if job.attempt >= Self.maximumAttempts, !(error is StaleLease) {
-                try await giveUp(job, because: .failedOnOurSide)
-            }
-            throw error
+            return try await mark(job, own: &own)
+        } catch let error as PostgresError where error.kind == .outcomeUnknown && own != nil {
+            return try await environment.patiently { try await mark(job, own: &own) }
         }
     }
 
@@ -106,10 +108,15 @@ struct SendCommand {
     private func send(_ sent: Try) async -> CommandOutcome {
         switch sent.command.channel {
         case .connection(let connection):
-            let reading = CommandReading(environment: environment)
-            guard let parameters = sent.command.parameters,
-                let shop = try? await reading.shop(connection, sent.tenant)
-            else { return .failed(.noWayToCommand, detail: "the connection is not in use, or has no credentials") }
+            let shop: (any CommandedShop)?
+            do {
+                shop = try await CommandReading(environment: environment).shop(connection, sent.tenant)
+            } catch {
+                return .passing("the connection could not be read", mayHaveActed: false, after: nil)
+            }
+            guard let shop, let parameters = sent.command.parameters else {
+                return .failed(.noWayToCommand, detail: "the connection is not in use, or has no credentials")
+            }
             return await shop.carryOut(parameters, on: sent.order.externalID)
         case .webhook:
             guard let endpoint = sent.endpoint else { return .failed(.endpointDisabled, detail: "there is none") }
@@ -155,16 +162,17 @@ struct SendCommand {
             let now = environment.clock.now()
             let rows = try await transaction.query(
                 JobStore.hold(sent.job),
+                FollowCommand.hold(of: id, tenant: tenant),
                 CommandStore.holdOrder(of: id, tenant: tenant),
                 CommandStore.lock(id, tenant: tenant),
                 CommandStore.doubts(id, tenant: tenant, except: sent.command.attempts)
             )
-            guard var command = try rows[2].first.map(CommandStore.decode) else { return .finished }
+            guard var command = try rows[3].first.map(CommandStore.decode) else { return .finished }
             let isHeld = try JobStore.isHeld(rows[0])
-            note(outcome, of: sent, now, in: transaction)
+            note(outcome, of: sent, isErased: command.parameters == nil, now, in: transaction)
             var again: Instant?
             if command.attempts == sent.command.attempts {
-                let settled = settle(&command, outcome, hasDoubts: !rows[3].isEmpty, pause: pause, now: now)
+                let settled = settle(&command, outcome, hasDoubts: !rows[4].isEmpty, pause: pause, now: now)
                 again = settled.again
                 if isHeld, again == nil { try await JobStore.finish(sent.job, in: transaction, now: now) }
                 if settled.isChanged {
@@ -177,7 +185,13 @@ struct SendCommand {
         }
     }
 
-    private func note(_ outcome: CommandOutcome, of sent: Try, _ now: Instant, in transaction: Transaction) {
+    private func note(
+        _ outcome: CommandOutcome,
+        of sent: Try,
+        isErased: Bool,
+        _ now: Instant,
+        in transaction: Transaction
+    ) {
         let (tenant, store, id) = (sent.tenant, sent.command.store, sent.command.id)
         let evidence = outcome.evidence
         transaction.add(
@@ -186,7 +200,8 @@ struct SendCommand {
                 of: id,
                 tenant: tenant,
                 evidence.outcome,
-                detail: evidence.detail,
+                // Once erased, nothing that the shop wrote comes back.
+                detail: isErased ? nil : evidence.detail,
                 now: now
             )
         )
@@ -217,7 +232,8 @@ struct SendCommand {
         case .acknowledged(let word):
             return (command.apply(word, at: now), nil)
         case .refused(let reason, let detail):
-            return (command.apply(.refused, because: reason, detail: detail, at: now), nil)
+            // Perhaps because an earlier try has done it.
+            return (command.apply(hasDoubts ? .doubted : .refused, because: reason, detail: detail, at: now), nil)
         case .failed(let reason, let detail):
             return (command.apply(hasDoubts ? .doubted : .failed, because: reason, detail: detail, at: now), nil)
         case .gone:

@@ -22,10 +22,7 @@ struct CredentialRoutes {
         let id = try call.id("connection_id", ConnectionKind.self)
         let reply = try await environment.access.write(call) { transaction, principal in
             let tenant = principal.tenant
-            let rows = try await transaction.query(
-                ConnectionStore.lock(id, tenant: tenant),
-                PullStore.pulls(of: id, tenant: tenant)
-            )
+            let rows = try await transaction.query(ConnectionStore.lock(id, tenant: tenant))
             guard let row = rows[0].first else { throw Problem.notFound }
             var connection = try ConnectionStore.decode(row)
             try call.checkMatch(version: connection.version)
@@ -41,12 +38,7 @@ struct CredentialRoutes {
             transaction.add(PullStore.setCredentials(connection, sealed: sealed))
             // Jobs before pulls, as whoever works on them has it: the other way round they wait for each other.
             for statement in PullOrders.beginning(connection, now: now) { transaction.add(statement) }
-            let pulls = try rows[1].map(PullStore.decode)
-            for kind in Pull.Kind.allCases {
-                var pull = pulls.first { $0.kind == kind } ?? Pull(kind)
-                pull.forgive(at: now)
-                transaction.add(PullStore.save(pull, of: id, store: connection.store, tenant: tenant, now: now))
-            }
+            transaction.add(PullStore.forgive(id, store: connection.store, tenant: tenant, now: now))
             return .json(version: connection.version) {
                 ConnectionRoutes(environment: environment).write(connection, to: &$0)
             }

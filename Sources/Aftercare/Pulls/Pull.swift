@@ -150,7 +150,8 @@ struct Pull: Hashable, Sendable {
 
     // MARK: Failing
 
-    /// A page that cannot be read this often in a row is not asked for again: the run begins anew.
+    /// A page that cannot be read this often in a row is not asked for again: the run begins anew, in an hour, for it may
+    /// well come to the same page.
     static let triesOfUnreadable = 3
 
     /// - Parameter delay: how long to wait where the shop does not say.
@@ -163,19 +164,13 @@ struct Pull: Hashable, Sendable {
         case .unavailable: nextAt = now + delay
         case .unreadable:
             nextAt = now + max(delay, .seconds(60))
-            if failures >= Self.triesOfUnreadable { startedAt = nil }
+            if failures >= Self.triesOfUnreadable { (startedAt, nextAt) = (nil, now + Self.longestWait) }
         // Somebody has to do something about these; new credentials are tried at once.
         case .unauthorized, .forbidden, .missingScope, .apiSunset: nextAt = now + Self.longestWait
         }
     }
 
     static let longestWait = Duration.seconds(3600)
-
-    /// New credentials: what was wrong with the former ones does not count.
-    mutating func forgive(at now: Instant) {
-        recover()
-        nextAt = now
-    }
 }
 
 extension PullFailure {

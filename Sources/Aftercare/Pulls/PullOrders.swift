@@ -123,27 +123,40 @@ struct PullOrders {
         )
         let unseen: [String] = try rows[0].decode(String.self)
         var answers: [PulledOrders.Answer] = []
-        var (failure, isWithheld): (PullFailure?, Bool) = (nil, false)
-        for id in unseen {
+        var (failure, isWithheld, passed): (PullFailure?, Bool, Int) = (nil, false, 0)
+        asking: for id in unseen {
             do throws(PullFailure) {
                 let found = try await shop.source.order(id)
                 answers.append(found.map { shop.answer($0, askedAt: askedAt) } ?? PulledOrders.missing(id))
             } catch {
+                switch error {
+                // It must not hold up all that come after it. The next sweep asks for it again.
+                case .unreadable(let what):
+                    environment.logger.warning(
+                        "an order of a shop cannot be read",
+                        metadata: ["connection": "\(shop.connection.id)", "order": "\(id)", "why": "\(what)"]
+                    )
                 // It lists orders, and does not show us all it has: what it did not list may be there all the same.
-                if case .missingScope = error { isWithheld = true } else { failure = error }
-                break
+                case .missingScope:
+                    isWithheld = true
+                    break asking
+                case .unauthorized, .forbidden, .apiSunset, .throttled, .unavailable:
+                    failure = error
+                    break asking
+                }
             }
+            passed += 1
         }
-        let (asked, error, isOver) = (answers, failure, isWithheld)
+        let (asked, error, isOver, count) = (answers, failure, isWithheld, passed)
         let interval = environment.pulls.interval(of: kind)
         try await settle(shop, pull, answers, askedAt: askedAt, job) { pull, changed, now in
             let isLast = isOver || error == nil && unseen.count < Self.unseenAtOnce
             // What was asked before the failure is not asked again.
-            if error == nil || !asked.isEmpty {
+            if error == nil || count > 0 {
                 pull.turn(
                     missing: asked.count { !$0.isThere },
                     changed: changed,
-                    upTo: isLast ? nil : unseen[asked.count - 1],
+                    upTo: isLast ? nil : unseen[count - 1],
                     at: now,
                     interval: interval
                 )

@@ -27,7 +27,20 @@ enum PullStore {
         """
     }
 
-    /// Written by whoever holds the job of this kind, and by whoever gives the connection its credentials.
+    /// New credentials: what was wrong with the former ones does not count. How far a run is stays with whoever holds
+    /// its job.
+    static func forgive(_ connection: ConnectionID, store: StoreID, tenant: TenantID, now: Instant) -> SQL {
+        """
+        INSERT INTO connection_pulls (tenant_id, connection_id, kind, store_id, next_at, updated_at)
+             SELECT \(tenant.uuid), \(connection.uuid), kind, \(store.uuid), \(now), \(now)
+               FROM unnest(\(Pull.Kind.allCases.map(\.rawValue))) AS kind
+        ON CONFLICT (tenant_id, connection_id, kind)
+          DO UPDATE SET failure = NULL, failure_detail = NULL, failures = 0, next_at = excluded.next_at,
+                        updated_at = excluded.updated_at
+        """
+    }
+
+    /// Written by whoever holds the job of this kind.
     static func save(_ pull: Pull, of connection: ConnectionID, store: StoreID, tenant: TenantID, now: Instant) -> SQL {
         """
         INSERT INTO connection_pulls (tenant_id, connection_id, kind, store_id, started_at, phase, cursor, since,
@@ -96,7 +109,7 @@ enum PullStore {
     /// answer would delete it.
     static func connection(for order: OrderID, tenant: TenantID) -> SQL {
         """
-        SELECT connections.id, connections.store_id
+        SELECT connections.id, connections.store_id, connections.provider
           FROM inbound_events AS event
           JOIN connections
             ON connections.tenant_id = \(tenant.uuid) AND connections.id = event.connection_id

@@ -53,6 +53,16 @@ struct Refresh: Hashable, Sendable {
         (self.event, self.finishedAt) = (event, finishedAt)
     }
 
+    /// Longer nobody works on it.
+    private static let patience = Duration.seconds(600)
+
+    func isUnderWay(_ now: Instant) -> Bool { state == .running && now - requestedAt < Self.patience }
+
+    /// When to look again what came of it: often at first.
+    func nextLook(_ now: Instant) -> Instant {
+        now + min(max((now - requestedAt) / 4, .milliseconds(200)), .seconds(10))
+    }
+
     mutating func wait(for event: InboundEventID) { self.event = event }
 
     mutating func succeed(at now: Instant) { (state, event, finishedAt) = (.succeeded, nil, now) }

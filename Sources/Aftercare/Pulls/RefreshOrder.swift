@@ -25,9 +25,6 @@ struct RefreshOrder {
         )
     }
 
-    /// Between two looks at an event that waits to be applied.
-    private static let patience = Duration.milliseconds(200)
-
     @Sendable private func run(_ job: Job) async throws -> JobOutcome {
         let settings = environment.settings(for: job.tenant)
         let rows = try await environment.pool.transaction(settings, RefreshStore.work(job.subject, tenant: job.tenant))
@@ -37,7 +34,10 @@ struct RefreshOrder {
         let (externalID, eventState): (String, String?) = try (row("external_id"), row("event_state"))
         if refresh.event != nil {
             switch eventState.flatMap(InboundEvent.State.init(rawValue:)) {
-            case .received: return .again(at: environment.clock.now() + Self.patience)
+            // It takes a moment, unless something is wrong.
+            case .received where refresh.isUnderWay(environment.clock.now()):
+                return .again(at: refresh.nextLook(environment.clock.now()))
+            case .received: try await end(refresh, job) { $0.fail(.unreadable, "not applied yet", at: $1) }
             case .applied: try await end(refresh, job) { $0.succeed(at: $1) }
             case .ignored, .quarantined, nil: try await end(refresh, job) { $0.fail(.unreadable, nil, at: $1) }
             }
@@ -58,6 +58,9 @@ struct RefreshOrder {
             shop = try Shop(rows[0].first, environment)
         } catch is Shop.Absence {
             return try await end(refresh, job) { $0.fail(.notInUse, nil, at: $1) }
+        } catch is MasterKey.SealBroken {
+            let detail = "the credentials cannot be opened: give them anew"
+            return try await end(refresh, job) { $0.fail(.credentialsRefused, detail, at: $1) }
         }
         let askedAt = environment.clock.now()
         let answer: PulledOrders.Answer

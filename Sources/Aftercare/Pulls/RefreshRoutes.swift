@@ -45,10 +45,10 @@ struct RefreshRoutes {
                     "No connection that has told of the order is in use and has credentials to ask with."
                 )
             }
-            let (connection, store) = try row.decode((UUID, UUID).self)
+            let (connection, store): (UUID, UUID) = try (row("id"), row("store_id"))
             let now = environment.clock.now()
             var refresh = try rows[1].first.map(RefreshStore.decode)
-            if refresh?.state != .running {
+            if refresh?.isUnderWay(now) != true {
                 let new = Refresh(
                     order: id,
                     store: StoreID(store),

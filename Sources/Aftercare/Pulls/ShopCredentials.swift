@@ -6,7 +6,7 @@ import Observability
 enum ShopCredentials: Sendable {
     /// The access token of a custom app for Shopify's Admin API.
     case shopify(accessToken: Secret<String>)
-    /// A key pair of WooCommerce's REST API; `read` is enough.
+    /// A key pair of WooCommerce's REST API; `read` is enough to ask, commands take `read_write`.
     case wooCommerce(consumerKey: String, consumerSecret: Secret<String>)
 
     /// Where they are kept, sealed.

@@ -230,9 +230,10 @@ import Time
         order.parcels = [ShopifyStoreOrder.Parcel(id: 201, createdAt: 1, updatedAt: 2)]
         let parcel = order.answer["fulfillments"]?[0]?.with("displayStatus", .string(word)) ?? .null
         let body = order.answer.with("fulfillments", [parcel])
-        for case .shipment(let statement) in try Self.pulled(body).map(\.content) {
-            #expect(statement.values.reported == status)
+        let statements = try Self.pulled(body).compactMap { change -> ShipmentStatement? in
+            if case .shipment(let statement) = change.content { statement } else { nil }
         }
+        #expect(statements.map(\.values.reported) == [status])
     }
 
     // MARK: Bodies that are not whole

@@ -73,7 +73,7 @@ import Time
         let double = try ShopifyAdminDouble()
         let admin = Self.admin(double)
         #expect(try await admin.order("1") == nil)
-        double.change { $0.scopes = ["read_orders"] }
+        double.change { $0.scopes = ["read_orders", "read_customers"] }
         let failure = await Self.failure { () throws(PullFailure) in _ = try await admin.order("1") }
         #expect(failure == .missingScope("read_all_orders"))
     }

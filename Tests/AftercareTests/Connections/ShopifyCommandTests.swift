@@ -121,7 +121,17 @@ import Testing
                 .body(#"{"errors":[{"message":"Throttled","extensions":{"code":"THROTTLED"}}]}"#),
                 .passing("throttled", mayHaveActed: false, after: nil)
             ),
+            // What was not understood was not carried out.
+            (
+                .body(#"{"errors":[{"message":"of type CountryCode!","extensions":{"code":"INVALID_VARIABLE"}}]}"#),
+                .refused(.refusedByShop, detail: "unreadable: INVALID_VARIABLE")
+            ),
+            (.status(423), .refused(.refusedByShop, detail: "unreachable: the shop is locked")),
             // The shop may have done it.
+            (
+                .body(#"{"errors":[{"message":"Oh","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}"#),
+                .unknown(.noAnswer, detail: "unreachable: an error within the shop")
+            ),
             (.status(500), .unknown(.noAnswer, detail: "unreachable: status 500")),
             (.status(502), .unknown(.noAnswer, detail: "unreachable: status 502")),
             (.body("<html>"), .unknown(.noAnswer, detail: "unreadable: no JSON object")),

@@ -22,7 +22,7 @@ final class ShopifyAdminDouble: Sendable {
 
     struct State: Sendable {
         var orders: [ShopifyStoreOrder] = []
-        var scopes = ["read_orders", "read_all_orders"]
+        var scopes = ["read_orders", "read_all_orders", "read_customers"]
         /// The one that answers.
         var version = ShopifyAdmin.version
         var size = 2000
@@ -90,7 +90,12 @@ final class ShopifyAdminDouble: Sendable {
         }
         let headers = [("X-Shopify-API-Version", state.version), ("Content-Type", "application/json; charset=utf-8")]
         if case .body(let text)? = mishap { return LoopbackHTTP.Answer(200, headers: headers, body: Array(text.utf8)) }
-        let body = answer(name, variables, mishap, &state)
+        // Whose an order is may only be asked with a scope of its own.
+        let asksWhose = json["query"]?.stringValue?.contains("customer {") == true
+        let denial: Mishap? =
+            asksWhose && !state.scopes.contains("read_customers")
+            ? .denied(name == "Orders" ? "orders" : "order", scope: "read_customers") : nil
+        let body = answer(name, variables, mishap ?? denial, &state)
         if json["query"]?.stringValue?.hasPrefix("mutation") == true, let status = state.lossAfterTelling {
             state.lossAfterTelling = nil
             return LoopbackHTTP.Answer(status)

@@ -101,6 +101,8 @@ import Time
             #expect(pull.startedAt != nil)
             pull.fail(.unreadable("?"), at: Self.start, delay: .seconds(1))
         }
+        // It would come to that page again.
+        #expect(pull.nextAt == Self.start + .seconds(3600))
         pull.begin(at: Self.start, connectedAt: Self.start, overlap: overlap)
         #expect(pull.cursor == nil)
     }

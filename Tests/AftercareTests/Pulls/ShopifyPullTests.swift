@@ -56,7 +56,7 @@ import Time
         let double = try ShopifyAdminDouble(orders)
         let connected = try await ConnectedShopify(double)
         #expect(try await connected.order(1001)["lifecycle_status"] == "open")
-        double.change { ($0.orders, $0.scopes) = ([orders[1]], ["read_orders"]) }
+        double.change { ($0.orders, $0.scopes) = ([orders[1]], ["read_orders", "read_customers"]) }
         var sweep = try await connected.pull(.sweep)
         #expect(sweep["failure"] == .null && sweep["missing"] == 0)
         #expect(try await connected.order(1001)["lifecycle_status"] == "open")
@@ -68,6 +68,13 @@ import Time
         double.change { $0.orders = orders }
         _ = try await connected.pull(.sweep)
         #expect(try await connected.order(1001)["lifecycle_status"] == "open")
+    }
+
+    @Test func `a scope that is missing is named, also the one for whose an order is`() async throws {
+        let double = try ShopifyAdminDouble([ShopifyStoreOrder(id: 1001)])
+        double.change { $0.scopes = ["read_orders", "read_all_orders"] }
+        let pulls = try await ConnectedShopify(double).pulls()
+        #expect(pulls["sweep"]?["failure"] == "missing_scope" && pulls["sweep"]?["failure_detail"] == "read_customers")
     }
 
     @Test func `a token that is refused is named, and another one is tried at once`() async throws {

@@ -55,16 +55,19 @@ struct WooCommerceREST: OrderSource {
         var last: Instant?
         for element in elements {
             guard let order = element.objectValue else { throw .unreadable("an order that is no object") }
+            do throws(PullFailure) {
+                orders.append(try await pulled(order))
+            } catch {
+                // What is there already is not asked for again, or a shop that lets few questions through would never
+                // get past the page.
+                guard case .throttled = error, let next = Place(past: last, from: after) else { throw error }
+                return PulledPage(orders: orders, next: next.text)
+            }
             last = order[member]?.stringValue.flatMap { Instant(rfc3339: $0 + "Z") } ?? last
-            orders.append(try await pulled(order))
         }
         let isLast = answer.pages.map { $0 <= number } ?? (elements.count < Self.pageSize)
         guard !isLast, !elements.isEmpty else { return PulledPage(orders: orders, next: nil) }
-        var next = Place(after: after, page: number + 1)
-        // `after` is exclusive, and times are whole seconds.
-        if let last, last - .seconds(1) > after ?? Instant(seconds: 0) {
-            next = Place(after: last - .seconds(1), page: 1)
-        }
+        let next = Place(past: last, from: after) ?? Place(after: after, page: number + 1)
         return PulledPage(orders: orders, next: next.text)
     }
 
@@ -74,6 +77,13 @@ struct WooCommerceREST: OrderSource {
         let page: Int
 
         init(after: Instant?, page: Int) { (self.after, self.page) = (after, page) }
+
+        /// From the last order's time on; nil where that is no step forward. `after` is exclusive, and times are whole
+        /// seconds.
+        init?(past last: Instant?, from after: Instant?) {
+            guard let last, last - .seconds(1) > after ?? Instant(seconds: 0) else { return nil }
+            self.init(after: last - .seconds(1), page: 1)
+        }
 
         init?(_ text: String) {
             let parts = text.split(separator: " ", omittingEmptySubsequences: false)

@@ -152,7 +152,7 @@ extension ShopifyAdmin: CommandedShop {
             if let said, !said.isNull { return .perhapsDone(failure) }
             switch failure {
             case .unauthorized, .forbidden, .missingScope, .apiSunset, .throttled: return .notDone(failure)
-            case .unavailable, .unreadable: return .perhapsDone(failure)
+            case .unavailable, .unreadable: return answer.mayHaveRun ? .perhapsDone(failure) : .refused(failure)
             }
         case .data:
             let errors = ["orderCancelUserErrors", "userErrors"].flatMap { said?[$0]?.arrayValue ?? [] }

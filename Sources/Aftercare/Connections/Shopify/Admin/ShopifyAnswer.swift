@@ -19,6 +19,8 @@ struct ShopifyAnswer: Sendable {
     let outcome: Outcome
     /// What there was of it, also beside errors.
     let data: JSONObject?
+    /// Whether what was asked for may have been carried out, whatever became of the answer.
+    let mayHaveRun: Bool
 
     init(_ response: HTTPClient.Response) {
         version = response["X-Shopify-API-Version"].map { InboundEvent.Headers.worthKeeping($0) }
@@ -26,6 +28,7 @@ struct ShopifyAnswer: Sendable {
         let body = json?.objectValue
         cost = body.flatMap { ShopifyCost($0) }
         data = body?["data"]?.objectValue
+        mayHaveRun = Self.mayHaveRun(response.status, body)
         switch response.status {
         case 200...299:
             outcome = Self.outcome(body, cost)
@@ -50,6 +53,16 @@ struct ShopifyAnswer: Sendable {
         case let status:
             outcome = .failure(.unreadable("status \(status)"))
         }
+    }
+
+    /// A document that was not understood, or may not be carried out as it is, is answered with errors and without the
+    /// member `data` (GraphQL, 7.1); but so is one that broke on the way.
+    private static func mayHaveRun(_ status: Int, _ body: JSONObject?) -> Bool {
+        guard (200...299).contains(status) else { return status >= 500 }
+        guard let body, let errors = body["errors"]?.arrayValue, !errors.isEmpty, body["data"] == nil else {
+            return true
+        }
+        return errors.contains { $0["extensions"]?["code"]?.stringValue == "INTERNAL_SERVER_ERROR" }
     }
 
     private static func wait(_ response: HTTPClient.Response) -> Duration? {
