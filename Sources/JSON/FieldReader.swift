@@ -14,14 +14,6 @@ public enum Patch<Value> {
         case .value(let value): value
         }
     }
-
-    public func map<Mapped>(_ transform: (Value) -> Mapped) -> Patch<Mapped> {
-        switch self {
-        case .absent: .absent
-        case .null: .null
-        case .value(let value): .value(transform(value))
-        }
-    }
 }
 
 extension Patch: Equatable where Value: Equatable {}
@@ -134,9 +126,6 @@ public struct FieldReader {
         if position(name) == nil { return .some(nil) }
         return required(name, rule).map(Optional.some)
     }
-
-    /// Whether the body has this member, be it `null`. Does not count as asking for it.
-    public func contains(_ name: String) -> Bool { position(name) != nil }
 
     /// Adds an error about a member, for rules that concern several.
     public mutating func report(_ name: String, _ code: FieldError.Code, _ detail: String) {

@@ -91,10 +91,8 @@ public struct SQLState: RawRepresentable, Hashable, Sendable {
     }
 
     public static let uniqueViolation = SQLState(rawValue: "23505")
-    public static let foreignKeyViolation = SQLState(rawValue: "23503")
     public static let checkViolation = SQLState(rawValue: "23514")
     public static let insufficientPrivilege = SQLState(rawValue: "42501")
-    public static let invalidTextRepresentation = SQLState(rawValue: "22P02")
     public static let untranslatableCharacter = SQLState(rawValue: "22P05")
     public static let lockNotAvailable = SQLState(rawValue: "55P03")
     public static let serializationFailure = SQLState(rawValue: "40001")

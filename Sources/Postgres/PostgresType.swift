@@ -12,7 +12,6 @@ public struct PostgresType: Hashable, Sendable {
     public static let text = PostgresType(name: "text", oid: 25, arrayOID: 1009)
     public static let json = PostgresType(name: "json", oid: 114, arrayOID: 199)
     public static let float8 = PostgresType(name: "float8", oid: 701, arrayOID: 1022)
-    public static let date = PostgresType(name: "date", oid: 1082, arrayOID: 1182)
     public static let timestamptz = PostgresType(name: "timestamptz", oid: 1184, arrayOID: 1185)
     public static let uuid = PostgresType(name: "uuid", oid: 2950, arrayOID: 2951)
     public static let jsonb = PostgresType(name: "jsonb", oid: 3802, arrayOID: 3807)

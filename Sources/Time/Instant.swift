@@ -32,7 +32,4 @@ extension Duration {
         let (seconds, attoseconds) = components
         return seconds * 1_000_000 + attoseconds / 1_000_000_000_000
     }
-
-    /// The whole milliseconds of this duration, rounded towards zero.
-    public var milliseconds: Int64 { microseconds / 1000 }
 }

@@ -134,7 +134,8 @@ enum AutomationStore {
 
     static func parcels(_ origin: Origin) -> SQL {
         """
-        SELECT external_id, status, coalesce(delivered_at, status_at) AS delivered_at,
+        SELECT external_id, status,
+               CASE status WHEN 'delivered' THEN coalesce(delivered_at, status_at) END AS delivered_at,
                coalesce(status_at, source_updated_at, updated_at) AS as_of
           FROM shipments
          WHERE tenant_id = \(origin.tenant)

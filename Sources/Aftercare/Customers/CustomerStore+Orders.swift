@@ -41,7 +41,7 @@ extension CustomerStore {
                 email.map { [moves(ofGuest: $0, at: place, now)] } ?? []
             )
         }
-        guard let email else { return ([], []) }
+        guard let email else { return (held.customer == nil ? [] : [unlink([held.id], at: place)], []) }
         let guest = Guest(order: held.id, email: email, values: values)
         return ([insert([guest], at: place, now), link([guest], at: place)], [])
     }
@@ -52,7 +52,7 @@ extension CustomerStore {
         at place: Place,
         now: Instant
     ) -> (statements: [SQL], last: [SQL]) {
-        var guests: [Guest] = []
+        var (guests, nobodys): ([Guest], [OrderID]) = ([], [])
         var (statements, last): ([SQL], [SQL]) = ([], [])
         for change in changes {
             let (values, before) = (change.state.values, change.held.state?.values)
@@ -60,11 +60,14 @@ extension CustomerStore {
                 let single = link(change.state, of: change.held, source: place.source, now: now)
                 statements += single.statements
                 last += single.last
-            } else if let email = normalized(values.email), change.held.customer == nil || before?.email != values.email
-            {
-                guests.append(Guest(order: change.held.id, email: email, values: values))
+            } else if let email = normalized(values.email) {
+                let isNews = change.held.customer == nil || before?.email != values.email || before?.customer != nil
+                if isNews { guests.append(Guest(order: change.held.id, email: email, values: values)) }
+            } else if change.held.customer != nil {
+                nobodys.append(change.held.id)
             }
         }
+        if !nobodys.isEmpty { statements.append(unlink(nobodys, at: place)) }
         guard !guests.isEmpty else { return (statements, last) }
         return (statements + [insert(guests, at: place, now), link(guests, at: place)], last)
     }
@@ -112,6 +115,15 @@ extension CustomerStore {
                                LIMIT 1)
           FROM unnest(\(guests.map(\.order.uuid)), \(guests.map(\.email))) AS guest (order_id, email_normalized)
          WHERE orders.tenant_id = \(place.tenant.uuid) AND orders.id = guest.order_id
+        """
+    }
+
+    /// Neither an account nor an address is known of them any more.
+    private static func unlink(_ orders: [OrderID], at place: Place) -> SQL {
+        """
+        UPDATE orders
+           SET customer_id = NULL
+         WHERE tenant_id = \(place.tenant.uuid) AND id = ANY (\(orders.map(\.uuid))) AND customer_id IS NOT NULL
         """
     }
 

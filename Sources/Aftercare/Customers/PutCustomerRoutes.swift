@@ -31,7 +31,7 @@ struct PutCustomerRoutes {
         let reply = try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
             let shop = try await PutChecks.store(store, of: principal.tenant, in: transaction)
-            try PutChecks.time(body.asOf, in: shop, now: now)
+            try PutChecks.times([.asOf(body.asOf)], in: shop, now: now)
             let place = CustomerStore.Place(
                 tenant: principal.tenant,
                 store: store,

@@ -134,5 +134,4 @@ typealias InboundEventID = ID<InboundEventKind>
 typealias ShipmentID = ID<ShipmentKind>
 typealias JobID = ID<JobKind>
 typealias OperationID = ID<OperationKind>
-typealias PolicyID = ID<PolicyKind>
 typealias ScheduleID = ID<ScheduleKind>

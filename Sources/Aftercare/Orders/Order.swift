@@ -131,6 +131,7 @@ extension OrderState {
         (values.email, values.customerName, values.customerLocale, values.customer) = (nil, nil, nil, nil)
         risks = [:]
         for id in shipments.keys { shipments[id]?.redact() }
+        for id in refunds.keys { refunds[id]?.terms?.reason = nil }
     }
 }
 

@@ -49,7 +49,7 @@ struct OrderRiskRoutes {
             try call.checkMatch(version: held.version)
             let next = Self.state(known, risk, at: known.timeOfPersonsWord(shop.now(now)))
             // That a person looked at it does not make an imported order a living one: only the shop does.
-            let told = PutToOrder.Told(asOf: nil, isHistorical: known.isHistorical) { _, _, _ in
+            let told = PutToOrder.Told(times: [], isHistorical: known.isHistorical) { _, _, _ in
                 (.updated, OrderMirror.Outcome(state: next, facts: [], regressions: []))
             }
             let (_, order) = try await PutToOrder(environment: environment).apply(

@@ -31,7 +31,7 @@ extension PrivacyStore {
                 """
             ),
             (nil, settleMessages(orders, tenant, now)),
-            (nil, redactAttempts(orders, tenant)),
+            (nil, redactAttempts(orders, tenant)), (nil, redactCommandAttempts(orders, tenant)),
             (
                 "tickets",
                 """
@@ -51,8 +51,8 @@ extension PrivacyStore {
                                                WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
                 """
             ),
-            (nil, redactReturns(orders, tenant)),
-            (nil, redactCommands(orders, tenant, now)),
+            (nil, redactReturns(orders, tenant)), (nil, redactReturnLines(orders, tenant)),
+            (nil, redactRefunds(orders, tenant)), (nil, redactCommands(orders, tenant, now)),
             (nil, redactShipments(orders, tenant)),
             (nil, redactTracking(orders, tenant)),
             (nil, deleteTrackers(orders, tenant)),
@@ -88,14 +88,21 @@ extension PrivacyStore {
         """
     }
 
-    /// The same, as kept by number for shipments that are told of later.
+    /// The same, as kept by the numbers that the parcels have, and had.
     private static func deleteTrackers(_ orders: [UUID], _ tenant: TenantID) -> SQL {
         """
         DELETE FROM trackers
-         USING shipments
-         WHERE trackers.tenant_id = \(tenant.uuid) AND shipments.tenant_id = \(tenant.uuid)
-           AND shipments.order_id = ANY (\(orders)) AND trackers.store_id = shipments.store_id
-           AND trackers.number = shipments.tracking_key
+         WHERE tenant_id = \(tenant.uuid)
+           AND (store_id, number) IN (SELECT store_id, tracking_key
+                                        FROM shipments
+                                       WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))
+                                       UNION
+                                      SELECT shipments.store_id, event.tracking_key
+                                        FROM shipments
+                                        JOIN tracking_events AS event
+                                          ON event.tenant_id = \(tenant.uuid) AND event.shipment_id = shipments.id
+                                       WHERE shipments.tenant_id = \(tenant.uuid)
+                                         AND shipments.order_id = ANY (\(orders)))
         """
     }
 
@@ -129,7 +136,26 @@ extension PrivacyStore {
         """
     }
 
+    /// A label has a name and an address on it, and whoever declined may have written to somebody.
     private static func redactReturns(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        UPDATE returns
+           SET label_url = NULL, tracking_url = NULL, decline_reason = NULL
+         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))
+           AND num_nonnulls(label_url, tracking_url, decline_reason) > 0
+        """
+    }
+
+    /// Why, in somebody's own words.
+    private static func redactRefunds(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        UPDATE refunds
+           SET reason = NULL
+         WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders)) AND reason IS NOT NULL
+        """
+    }
+
+    private static func redactReturnLines(_ orders: [UUID], _ tenant: TenantID) -> SQL {
         """
         UPDATE return_lines
            SET note = NULL
@@ -150,6 +176,17 @@ extension PrivacyStore {
                reason   = CASE state WHEN 'requested' THEN \(CommandReason.redacted.rawValue) ELSE reason END,
                ended_at = CASE WHEN state = 'requested' AND attempts = 0 THEN \(now) ELSE ended_at END
          WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders)) AND parameters IS NOT NULL
+        """
+    }
+
+    /// What the shop said.
+    private static func redactCommandAttempts(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        UPDATE command_attempts
+           SET detail = NULL
+         WHERE tenant_id = \(tenant.uuid) AND detail IS NOT NULL
+           AND command_id = ANY (ARRAY(SELECT id FROM commands
+                                        WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))))
         """
     }
 

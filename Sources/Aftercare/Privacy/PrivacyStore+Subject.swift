@@ -134,34 +134,21 @@ extension PrivacyStore {
             ),
             ("order_lines", rows("order_lines", "order_id", orders, tenant)),
             ("shipments", rows("shipments", "order_id", orders, tenant)),
+            ("tracking_events", parts("tracking_events", "shipment_id", of: "shipments", orders, tenant)),
+            ("trackers", trackers(orders, tenant)),
             ("refunds", rows("refunds", "order_id", orders, tenant)),
+            ("refund_transactions", rows("refund_transactions", "order_id", orders, tenant)),
             ("returns", rows("returns", "order_id", orders, tenant)),
             ("disputes", rows("disputes", "order_id", orders, tenant)),
             ("tickets", rows("tickets", "order_id", orders, tenant)),
             ("messages", rows("messages", "order_id", orders, tenant)),
+            ("message_attempts", parts("message_attempts", "message_id", of: "messages", orders, tenant)),
             ("commands", rows("commands", "order_id", orders, tenant)),
-            (
-                "return_lines",
-                """
-                SELECT to_jsonb(line) - 'tenant_id' - 'receipt_hash' AS row
-                  FROM returns
-                  JOIN return_lines AS line
-                    ON line.tenant_id = \(tenant.uuid) AND line.return_id = returns.id
-                 WHERE returns.tenant_id = \(tenant.uuid) AND returns.order_id = ANY (\(orders))
-                 ORDER BY line.return_id, line.position
-                """
-            ),
-            (
-                "ticket_comments",
-                """
-                SELECT to_jsonb(comment) - 'tenant_id' AS row
-                  FROM tickets
-                  JOIN ticket_comments AS comment
-                    ON comment.tenant_id = \(tenant.uuid) AND comment.ticket_id = tickets.id
-                 WHERE tickets.tenant_id = \(tenant.uuid) AND tickets.order_id = ANY (\(orders))
-                 ORDER BY comment.id
-                """
-            ),
+            ("command_attempts", parts("command_attempts", "command_id", of: "commands", orders, tenant)),
+            ("return_lines", parts("return_lines", "return_id", of: "returns", orders, tenant)),
+            ("ticket_comments", parts("ticket_comments", "ticket_id", of: "tickets", orders, tenant)),
+            ("facts", rows("facts", "order_id", orders, tenant)),
+            ("runs", rows("runs", "order_id", orders, tenant)),
             (
                 "message_requests",
                 """
@@ -190,10 +177,48 @@ extension PrivacyStore {
 
     private static func rows(_ table: String, _ key: String, _ ids: [UUID], _ tenant: TenantID) -> SQL {
         """
-        SELECT to_jsonb(kept) - 'tenant_id' - 'source_hash' - 'source_stamps' AS row
+        SELECT to_jsonb(kept) - 'tenant_id' - 'source_hash' - 'source_stamps' - 'facts_hash' AS row
           FROM \(unsafe: table) AS kept
          WHERE kept.tenant_id = \(tenant.uuid) AND kept.\(unsafe: key) = ANY (\(ids))
          ORDER BY kept.\(unsafe: key)
+        """
+    }
+
+    /// Rows of what belongs to an order by way of another table.
+    private static func parts(
+        _ table: String,
+        _ key: String,
+        of whole: String,
+        _ orders: [UUID],
+        _ tenant: TenantID
+    ) -> SQL {
+        """
+        SELECT to_jsonb(kept) - 'tenant_id' - 'receipt_hash' AS row
+          FROM \(unsafe: whole) AS whole
+          JOIN \(unsafe: table) AS kept
+            ON kept.tenant_id = \(tenant.uuid) AND kept.\(unsafe: key) = whole.id
+         WHERE whole.tenant_id = \(tenant.uuid) AND whole.order_id = ANY (\(orders))
+         ORDER BY kept
+        """
+    }
+
+    /// By the numbers that the orders' parcels have, and had.
+    private static func trackers(_ orders: [UUID], _ tenant: TenantID) -> SQL {
+        """
+        SELECT to_jsonb(trackers) - 'tenant_id' AS row
+          FROM trackers
+         WHERE tenant_id = \(tenant.uuid)
+           AND (store_id, number) IN (SELECT store_id, tracking_key
+                                        FROM shipments
+                                       WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(orders))
+                                       UNION
+                                      SELECT shipments.store_id, event.tracking_key
+                                        FROM shipments
+                                        JOIN tracking_events AS event
+                                          ON event.tenant_id = \(tenant.uuid) AND event.shipment_id = shipments.id
+                                       WHERE shipments.tenant_id = \(tenant.uuid)
+                                         AND shipments.order_id = ANY (\(orders)))
+         ORDER BY number, carrier
         """
     }
 }

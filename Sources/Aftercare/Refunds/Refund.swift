@@ -60,7 +60,7 @@ struct RefundList: Hashable, Sendable {
 
 /// What was said of one payment transaction that pays money back.
 struct RefundTransactionStatement: Hashable, Sendable {
-    let externalID: String
+    var externalID: String
     var stamp: Stamp
     var status: RefundTransactionStatus
     var statusRaw: String?

@@ -10,7 +10,8 @@ import Time
 /// - what can only become true (recorded, succeeded, failed) is raised from the earliest evidence there ever was.
 extension OrderState {
     mutating func apply(_ statement: RefundStatement, receivedAt: Instant) {
-        let id = statement.externalID
+        // A spelling of the same letters is the same refund.
+        let id = refunds.index(forKey: statement.externalID).map { refunds[$0].key } ?? statement.externalID
         let recordedAt = statement.recordedAt ?? receivedAt
         let stamp = statement.stamp.received(at: receivedAt)
         var refund = refunds[id] ?? Refund(recordedAt: recordedAt, newest: stamp)
@@ -21,8 +22,9 @@ extension OrderState {
         for transaction in statement.transactions {
             note(transaction, receivedAt)
             // No source lists one twice; if one does, both orders of arrival have to end alike.
-            let owner = refundTransactions[transaction.externalID]?.refund ?? id
-            refundTransactions[transaction.externalID]?.refund = min(owner, id)
+            let former = refundTransactions[transaction.externalID]?.refund ?? id
+            refundTransactions[transaction.externalID]?.refund = min(former, id)
+            if id < former { settleRefund(former) }
         }
         markOriginals(of: id, Set(statement.transactions.map(\.externalID)))
         settleRefund(id)
@@ -49,6 +51,9 @@ extension OrderState {
     private mutating func note(_ statement: RefundTransactionStatement, _ receivedAt: Instant) {
         var statement = statement
         statement.stamp = statement.stamp.received(at: receivedAt)
+        if let index = refundTransactions.index(forKey: statement.externalID) {
+            statement.externalID = refundTransactions[index].key
+        }
         var transaction = refundTransactions[statement.externalID] ?? RefundTransaction(word: statement)
         if transaction.word.precedes(statement) { transaction.word = statement }
         let happenedAt = statement.processedAt ?? statement.startedAt ?? statement.stamp.at ?? receivedAt

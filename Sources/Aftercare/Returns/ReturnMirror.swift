@@ -58,8 +58,9 @@ extension Return {
     var announcedQuantity: Int64 { values.announced.reduce(0) { $0 + Int64($1.quantity) } }
     var receivedQuantity: Int64 { receipts.values.reduce(0) { $0 + Int64($1.quantity) } }
 
-    /// Without what the customer wrote.
+    /// Without what people wrote, and without the label, which has an address on it.
     mutating func redact() {
+        (values.labelURL, values.trackingURL, values.declineReason) = (nil, nil, nil)
         for index in values.announced.indices { values.announced[index].note = nil }
     }
 

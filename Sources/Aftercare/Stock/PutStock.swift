@@ -54,7 +54,7 @@ struct PutStockEntry: Sendable {
             told = try FieldReader.read(json) { (body) throws(FieldErrors) in
                 let sku = body.required("sku", .externalID)
                 let told = try PutStock(&body, sku)
-                if told.asOf > end { body.report("as_of", .outOfRange, PutOrderEntry.tooFarAhead) }
+                if told.asOf > end { body.report("as_of", .outOfRange, ToldTime.tooFarAhead) }
                 return try body.finish(told)
             }
         } catch {

@@ -45,7 +45,7 @@ struct StockRoutes {
         return try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
             let shop = try await PutChecks.store(store, of: principal.tenant, in: transaction)
-            try PutChecks.time(told.asOf, in: shop, now: now)
+            try PutChecks.times([.asOf(told.asOf)], in: shop, now: now)
             if call.headers[.ifMatch] != nil {
                 let rows = try await transaction.query(
                     StockStore.lock(told.key, tenant: principal.tenant, store: store)

@@ -16,9 +16,9 @@ struct TrackingFinding: Hashable, Sendable {
         guard !state.isHistorical else { return [] }
         var news: [TrackingFinding] = []
         for (id, shipment) in state.shipments.sorted(by: { $0.key < $1.key }) {
-            guard let found = exception(shipment, id) else { continue }
-            let before = known?.shipments[id].flatMap { exception($0, id) }
-            if before?.evidence != found.evidence { news.append(found) }
+            // Not whether its time is another: what is still so may be told with a new time every day.
+            guard known?.shipments[id]?.status != shipment.status, let found = exception(shipment, id) else { continue }
+            news.append(found)
         }
         return news
     }

@@ -142,9 +142,35 @@ import Time
         for (part, body) in [("shipments/P-1", PartBody.shipment), ("refunds/RF-1", PartBody.refund)] {
             #expect(try await pointers(part, body.with("as_of", .string(ahead))) == ["#/as_of"])
         }
+        let late = event.with("happened_at", .string(ahead))
+        #expect(
+            try await pointers("shipments/P-1/tracking-events", ["events": [event, late.with("external_id", "2")]]) == [
+                "#/events/1/happened_at"
+            ]
+        )
+        let parcels = PartBody.shipment.with("delivered_at", .string(ahead)).with("events", [late])
+        #expect(try await pointers("shipments/P-1", parcels) == ["#/delivered_at", "#/events/0/happened_at"])
         #expect(try await tenant.list("/v1/orders").isEmpty)
         let long = try await tenant.putPart("shipments/\(String(repeating: "x", count: 256))", PartBody.shipment)
         #expect(long.status == 400 && long["errors"]?[0]?["parameter"] == "shipment_external_id")
+    }
+
+    @Test func `a transaction is one refund's, and one letter is one letter however it is spelled`() async throws {
+        let tenant = try await TestTenant.make()
+        #expect(try await tenant.putPart("refunds/R-1", PartBody.refund).status == 201)
+        let taken = try await tenant.putPart("refunds/R-2", PartBody.refund)
+        #expect(taken.status == 422 && taken.pointers == ["#/transactions/0/external_id"])
+        let whole = PutBody.order.with(
+            "refunds",
+            [["external_id": "R-3", "transactions": PartBody.refund["transactions"] ?? []]]
+        )
+        let refused = try await tenant.put(whole)
+        #expect(refused.status == 422 && refused.pointers == ["#/refunds/0/transactions/0/external_id"])
+        // Composed, and letter by letter.
+        let other = try await TestTenant.make()
+        #expect(try await other.putPart("refunds/%C3%A9", PartBody.refund).status == 201)
+        let respelled = try await other.putPart("refunds/e%CC%81", PartBody.refund)
+        #expect(respelled.status == 200 && respelled["order"]?["refunds"]?.arrayValue?.count == 1, "\(respelled.json)")
     }
 
     private static let parts: [(String, JSON)] = [

@@ -133,12 +133,55 @@ import Time
     }
 
     // domain.md 5, Ingest 4.
-    @Test func `what is older than what is known changes nothing at all`() throws {
+    @Test func `what is older than what is known changes nothing of it, and what nobody told of yet is taken`() throws {
         let newer = try Self.read(PutBody.order.with("as_of", "2026-05-05T10:00:00Z").with("number", "A-2"))
-        let delivery = PutBody.delivered(at: Instant(seconds: 1_770_000_000), asOf: Instant(seconds: 1_770_000_001))
-        let (state, outcomes) = Self.applied([newer, try Self.read(PutBody.order), try Self.read(delivery)])
-        #expect(outcomes == [.created, .stale, .stale])
-        #expect(state == Self.applied([newer]).state)
+        let delivered = Instant(seconds: 1_770_000_000)
+        let delivery = try Self.read(PutBody.delivered(at: delivered, asOf: Instant(seconds: 1_770_000_001)))
+        let (state, outcomes) = Self.applied([newer, try Self.read(PutBody.order)])
+        #expect(outcomes == [.created, .stale] && state == Self.applied([newer]).state)
+        let late = Self.applied([newer, delivery])
+        #expect(late.outcomes == [.created, .stale] && late.state?.values == newer.values)
+        #expect(late.state?.shipments["P-1"]?.deliveredAt == delivered)
+        #expect(late.state == Self.applied([delivery, newer]).state)
+        #expect(Self.applied([newer, delivery, delivery]).state == late.state)
+    }
+
+    // domain.md 5, Ingest 3 and 4.
+    @Test(arguments: 0..<100 as Range<UInt64>)
+    func `in whatever order they come, with whatever parts, they end the same`(_ seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        let bodies = try (0..<5).map { _ in
+            let minute = Int.random(in: 0..<9, using: &random)
+            func time(_ range: ClosedRange<Int>) -> JSON {
+                .string("2026-05-04T1\(Int.random(in: range, using: &random)):00:00Z")
+            }
+            let parcels = ["P-1", "P-2"].filter { _ in Bool.random(using: &random) }.map { id -> JSON in
+                let status = ["label_created", "in_transit", "delivered", "lost"].randomElement(using: &random)
+                let event: JSON = [
+                    "external_id": .string("E-\(Int.random(in: 0...2, using: &random))"),
+                    "status": .string(status ?? ""), "happened_at": time(0...3),
+                ]
+                return ["external_id": .string(id), "tracking_number": .string("T-\(id)"), "events": [event]]
+            }
+            let refunds = ["R-1", "R-2"].filter { _ in Bool.random(using: &random) }.map { id -> JSON in
+                let transaction: JSON = [
+                    "external_id": .string("T-\(id)"), "status": Bool.random(using: &random) ? "succeeded" : "pending",
+                    "amount": ["amount": 1000, "currency": "EUR"], "started_at": time(0...3),
+                ]
+                return ["external_id": .string(id), "recorded_at": time(0...3), "transactions": [transaction]]
+            }
+            let paid: JSON = Bool.random(using: &random) ? "paid" : "pending"
+            return try Self.read(
+                PutBody.order.with("as_of", .string("2026-05-04T10:0\(minute):00Z")).with("financial_status", paid)
+                    .with("shipments", .array(parcels)).with("refunds", .array(refunds))
+            )
+        }
+        let expected = Self.applied(bodies)
+        for _ in 0..<10 {
+            let mixed = Self.applied((bodies + bodies).shuffled(using: &random))
+            #expect(mixed.state == expected.state)
+            #expect(mixed.state?.facts == expected.state?.facts)
+        }
     }
 
     // domain.md 5, Ingest 3.

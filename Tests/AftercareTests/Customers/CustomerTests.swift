@@ -34,6 +34,32 @@ import Time
         for order in try await tenant.list("/v1/orders") { #expect(order["customer_id"] == found.first?["id"]) }
     }
 
+    @Test func `whose order it is is found by the address, also before anybody has counted the customers`() async throws
+    {
+        let tenant = try await TestTenant.make()
+        _ = try await put(tenant, "A-1", email: "ada@example.com")
+        _ = try await put(tenant, "A-2", email: "ada@example.com", account: "C-1")
+        var values = OrderValues(number: "#1", fulfillment: .fulfilled, lifecycle: .open)
+        values.email = "ada@example.com"
+        var read = 0
+        for account in [nil, "C-1"] {
+            values.customer = account
+            let held = OrderMirrorStore.Held(id: .new(), tenant: tenant.id, store: tenant.store, state: nil)
+            let link = CustomerStore.link(OrderState(values: values), of: held, source: "api", now: tenant.ago(days: 0))
+            for statement in link.statements + link.last {
+                let plan = try await tenant.plan(of: statement).joined(separator: "\n")
+                let indexes = ["customers_by_email", "customers_guest_is_unique", "customers_external_id_is_unique"]
+                #expect(!plan.contains("Seq Scan on customers") && !plan.contains("customers_by_store"), "\(plan)")
+                guard plan.contains(" on customers") else { continue }
+                // Of what is inserted, the conflict names the index.
+                #expect(indexes.contains { plan.contains($0) } || plan.contains("Insert on customers"), "\(plan)")
+                read += plan.contains("customers_by_email") ? 1 : 0
+            }
+        }
+        // A guest's insert and link.
+        #expect(read >= 2)
+    }
+
     // domain.md 5, case 20.
     @Test func `a plus tag, another store and no address at all are other people`() async throws {
         let tenant = try await TestTenant.make()

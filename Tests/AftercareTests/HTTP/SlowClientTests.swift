@@ -20,7 +20,7 @@ import Testing
     @Test func `a request line that drips in is cut off`() async throws {
         try await connect { socket, _ in
             let (text, after) = try await socket.untilClosed(dripping: "GET /" + long, within: .seconds(60))
-            #expect(text.isEmpty && after > .milliseconds(900))
+            #expect(text.isEmpty && after > .milliseconds(500))
         }
     }
 
@@ -29,7 +29,7 @@ import Testing
             #expect(socket.send("GET /health/live HTTP/1.1\r\nHost: a\r\n"))
             let drip = String(repeating: "X: y\r\n", count: 70)
             let (text, after) = try await socket.untilClosed(dripping: drip, within: .seconds(60))
-            #expect(text.isEmpty && after > .milliseconds(900))
+            #expect(text.isEmpty && after > .milliseconds(500))
         }
     }
 
@@ -40,7 +40,7 @@ import Testing
             #expect(socket.send(head))
             let (text, after) = try await socket.untilClosed(dripping: long, within: .seconds(60))
             #expect(text.hasPrefix("HTTP/1.1 408 ") && text.contains("request_timeout"), "\(text)")
-            #expect(after > .milliseconds(900))
+            #expect(after > .milliseconds(500))
         }
     }
 
@@ -77,7 +77,7 @@ import Testing
     @Test func `a connection that is never used is closed`() async throws {
         try await connect { socket, _ in
             let (text, after) = try await socket.untilClosed(within: .seconds(60))
-            #expect(text.isEmpty && after > .milliseconds(900))
+            #expect(text.isEmpty && after > .milliseconds(500))
         }
     }
 

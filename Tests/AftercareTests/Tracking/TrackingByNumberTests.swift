@@ -73,6 +73,9 @@ import Time
         let pointers = results.first?["problem"]?["errors"]?.arrayValue?.compactMap { $0["pointer"]?.stringValue } ?? []
         #expect(Set(pointers) == ["#/tracking_number", "#/status", "#/happened_at", "#/colour"])
         #expect(results.map { $0["status"] } == [422, 200, 422] && results[0]["external_id"] == "E-1")
+        let ahead = (tenant.server.environment.clock.now() + .seconds(100_000)).rfc3339
+        let late = try await post(tenant, [Self.delivered.with("happened_at", .string(ahead))])["results"]?[0]
+        #expect(late?["problem"]?["errors"]?[0]?["pointer"] == "#/happened_at", "\(String(describing: late))")
         #expect(try await post(tenant, []).pointers == ["#/events"])
         #expect(try await post(tenant, [JSON](repeating: 1, count: 101)).pointers == ["#/events"])
         let key = [("Idempotency-Key", "one")]

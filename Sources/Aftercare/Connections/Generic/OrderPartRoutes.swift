@@ -43,7 +43,7 @@ struct OrderPartRoutes {
         try await parts.put(call) { call in
             let id = try call.externalID("shipment_external_id")
             let told = try call.decode { (body) throws(FieldErrors) in try PutShipment(&body, id) }
-            return PutToOrder.Told(asOf: told.asOf, isHistorical: told.isHistorical) { known, order, now in
+            return PutToOrder.Told(times: told.times, isHistorical: told.isHistorical) { known, order, now in
                 told.apply(to: known, of: order, receivedAt: now)
             }
         }
@@ -53,7 +53,7 @@ struct OrderPartRoutes {
         try await parts.put(call) { call in
             let id = try call.externalID("shipment_external_id")
             let told = try call.decode(PutTracking.init)
-            return PutToOrder.Told(asOf: nil, isHistorical: told.isHistorical) { known, order, now in
+            return PutToOrder.Told(times: told.times, isHistorical: told.isHistorical) { known, order, now in
                 told.apply(to: known, of: order, shipment: id, receivedAt: now)
             }
         }
@@ -63,16 +63,19 @@ struct OrderPartRoutes {
         try await parts.put(call) { call in
             let id = try call.externalID("refund_external_id")
             let told = try call.decode { (body) throws(FieldErrors) in try PutRefund(&body, id) }
-            return PutToOrder.Told(asOf: told.asOf, isHistorical: told.isHistorical) { known, order, now in
-                told.apply(to: known, of: order, receivedAt: now)
-            }
+            return PutToOrder.Told(
+                times: [.asOf(told.asOf)],
+                isHistorical: told.isHistorical,
+                taken: { known in known.flatMap { told.refund.taken(in: $0, at: []) } },
+                apply: { known, order, now in told.apply(to: known, of: order, receivedAt: now) }
+            )
         }
     }
 
     @Sendable private func putRisk(_ call: Call) async throws -> Reply {
         try await parts.put(call) { call in
             let told = try call.decode(PutRisk.init)
-            return PutToOrder.Told(asOf: told.asOf, isHistorical: told.isHistorical) { known, order, now in
+            return PutToOrder.Told(times: [.asOf(told.asOf)], isHistorical: told.isHistorical) { known, order, now in
                 told.apply(to: known, of: order, receivedAt: now)
             }
         }

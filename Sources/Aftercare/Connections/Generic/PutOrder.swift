@@ -70,7 +70,7 @@ struct PutOrder: Hashable, Sendable {
         case created, updated
         /// It is what was known already.
         case unchanged
-        /// Something newer was known: nothing of it was taken.
+        /// Something newer was known of it: only parts of it were taken that nobody had told of yet.
         case stale
     }
 
@@ -78,27 +78,40 @@ struct PutOrder: Hashable, Sendable {
     /// body a stale one.
     static let reach = Duration.seconds(24 * 3600)
 
-    // MARK: Applying it
-
-    /// What becomes of it where it changes nothing; nil where it is to be applied. All it takes to say so is what is
-    /// known of the order itself, without its parts.
-    func standing(against known: OrderState?) -> Outcome? {
-        guard let known, let newest = known.provenance.newest else { return nil }
-        if stamp < newest { return .stale }
-        return stamp == newest && (isHistorical || !known.isHistorical) ? .unchanged : nil
+    /// What it tells later bodies are compared with.
+    var times: [ToldTime] {
+        [.asOf(asOf)]
+            + shipments.enumerated().flatMap { $1.times(at: ["shipments", "\($0)"]) }
     }
 
-    /// What the mirror and the facts become. Nothing of a stale one counts, other than of a provider's late webhook:
-    /// it is the whole order, so that there is nothing in it that a newer one left unsaid.
+    /// Transactions that are known to be another refund's; nil where there is none.
+    func taken(in known: OrderState) -> [FieldError]? {
+        let taken = refunds.enumerated().flatMap { $1.taken(in: known, at: ["refunds", "\($0)"]) ?? [] }
+        return taken.isEmpty ? nil : taken
+    }
+
+    // MARK: Applying it
+
+    /// Whether it changes nothing. All it takes to say so is what is known of the order itself, without its parts.
+    func isKnown(to known: OrderState?) -> Bool {
+        guard let known, let newest = known.provenance.newest else { return false }
+        return stamp == newest && (isHistorical || !known.isHistorical)
+    }
+
+    /// What the mirror and the facts become. Of a stale one, as of a provider's late webhook, what counts is what a newer
+    /// one left unsaid: a parcel, a report or a refund that it names and nobody has told of yet, and what has become true
+    /// meanwhile. So whatever comes first, the mirror ends the same.
     func apply(to known: OrderState?, of order: String, receivedAt: Instant) -> (Outcome, OrderMirror.Outcome?) {
-        if let standing = standing(against: known) { return (standing, nil) }
+        if isKnown(to: known) { return (.unchanged, nil) }
         let next = OrderMirror.apply(
             changes(of: order, receivedAt: receivedAt),
             to: known,
             receivedAt: receivedAt,
             isHistorical: isHistorical
         )
-        return (known == nil ? .created : .updated, next)
+        guard let known else { return (.created, next) }
+        guard let newest = known.provenance.newest, stamp < newest else { return (.updated, next) }
+        return (.stale, next.state == known && next.facts.isEmpty ? nil : next)
     }
 
     func changes(of order: String, receivedAt: Instant) -> [OrderChange] {
@@ -133,6 +146,12 @@ extension PutOrder.Shipment {
             shippedAt: shippedAt ?? (status.impliesShipped ? stamp.at : nil),
             deliveredAt: deliveredAt ?? (status == .delivered && !hasDelivery ? stamp.at : nil)
         )
+    }
+
+    func times(at path: [String]) -> [ToldTime] {
+        let told = [("shipped_at", shippedAt), ("delivered_at", deliveredAt)]
+        return told.compactMap { name, instant in instant.map { ToldTime(path: path + [name], instant: $0) } }
+            + events.times(at: path)
     }
 
     /// The carrier's own report tells the time better.
@@ -188,5 +207,29 @@ extension PutOrder.Event {
             happenedAt: happenedAt,
             receivedAt: receivedAt
         )
+    }
+}
+
+extension [PutOrder.Event] {
+    func times(at path: [String]) -> [ToldTime] {
+        enumerated().map { ToldTime(path: path + ["events", "\($0)", "happened_at"], instant: $1.happenedAt) }
+    }
+}
+
+extension PutOrder.Refund {
+    /// Its transactions that are known to be another refund's: a shop that counts them anew for each refund has to give
+    /// them ids that tell them apart. Nil where there is none.
+    func taken(in known: OrderState, at path: [String]) -> [FieldError]? {
+        let taken = transactions.enumerated().compactMap { place, transaction -> FieldError? in
+            guard let owner = known.refundTransactions[transaction.externalID]?.refund, owner != externalID
+            else { return nil }
+            let pointer = (path + ["transactions", "\(place)", "external_id"]).joined(separator: "/")
+            return FieldError(
+                pointer: "#/\(pointer)",
+                code: .unknownValue,
+                detail: "is a transaction of the refund \(owner)"
+            )
+        }
+        return taken.isEmpty ? nil : taken
     }
 }

@@ -18,7 +18,7 @@ struct PutOrderEntry: Sendable {
 
     /// - Parameters:
     ///   - asHistory: it is history, said or not; one that says it is not is rejected.
-    ///   - end: how late `as_of` may be.
+    ///   - end: how late what it tells may be.
     init(_ json: JSON, asHistory: Bool = false, noLaterThan end: Instant) throws(Rejection) {
         let isNews = asHistory && json["historical"]?.boolValue == false
         do throws(FieldErrors) {
@@ -42,11 +42,11 @@ struct PutOrderEntry: Sendable {
         let id = body.required("external_id", .externalID)
         var order = try PutOrder(&body)
         order.isHistorical = order.isHistorical || asHistory
-        if order.asOf > end { body.report("as_of", .outOfRange, Self.tooFarAhead) }
+        for time in order.times where time.instant > end {
+            body.report(at: time.path, .outOfRange, ToldTime.tooFarAhead)
+        }
         (externalID, self.order) = try body.finish(id, order)
     }
-
-    static let tooFarAhead = "must not lie more than a day ahead of the store's time"
 
     /// To tell the rejected one from the others by; nil for what could not be one.
     static func id(_ json: JSON?) -> String? {

@@ -34,12 +34,13 @@ struct PutOrderRoutes {
     @Sendable private func put(_ call: Call) async throws -> Reply {
         try await PutToOrder(environment: environment).put(call) { call in
             let order = try call.decode(PutOrder.init)
-            return PutToOrder.Told(asOf: order.asOf, isHistorical: order.isHistorical, isWhole: true) {
-                known,
-                id,
-                now in
-                order.apply(to: known, of: id, receivedAt: now)
-            }
+            return PutToOrder.Told(
+                times: order.times,
+                isHistorical: order.isHistorical,
+                isWhole: true,
+                taken: { known in known.flatMap { order.taken(in: $0) } },
+                apply: { known, id, now in order.apply(to: known, of: id, receivedAt: now) }
+            )
         }
     }
 }

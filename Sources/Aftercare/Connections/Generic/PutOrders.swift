@@ -40,8 +40,9 @@ enum PutOrders {
             store: store,
             in: transaction
         )
-        let standings = entries.indices.map { entries[$0].order.standing(against: held[$0].state) }
-        let changing = entries.indices.filter { standings[$0] == nil && held[$0].state != nil }
+        let changing = entries.indices.filter { place in
+            held[place].state != nil && !entries[place].order.isKnown(to: held[place].state)
+        }
         try await OrderMirrorStore.readParts(of: changing, in: &held, tenant: tenant, transaction)
         var applied: [Applied] = []
         var changes: [OrderMirrorStore.Change] = []

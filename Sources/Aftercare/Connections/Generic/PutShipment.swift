@@ -19,6 +19,8 @@ struct PutShipment: Hashable, Sendable {
         (asOf, isHistorical, shipment) = try body.finish(time, history, told)
     }
 
+    var times: [ToldTime] { [.asOf(asOf)] + shipment.times(at: []) }
+
     private var told: Set<ShipmentField> {
         let values = shipment.values
         var told: Set<ShipmentField> = []

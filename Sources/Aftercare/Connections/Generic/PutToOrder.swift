@@ -11,11 +11,13 @@ struct PutToOrder {
 
     /// A body that was read, and what it makes of what is known.
     struct Told {
-        /// What decides between two bodies; nil where all that is told has a time of its own.
-        let asOf: Instant?
+        /// What decides between two bodies, and between this and what is told later.
+        let times: [ToldTime]
         let isHistorical: Bool
         /// It is all of the order, and so also says whose it is.
         var isWhole = false
+        /// What it tells and what is known to be somebody else's.
+        var taken: (_ known: OrderState?) -> [FieldError]? = { _ in nil }
         /// Nothing comes next where it changes nothing.
         let apply: (_ known: OrderState?, _ order: String, _ now: Instant) -> (PutOrder.Outcome, OrderMirror.Outcome?)
     }
@@ -29,7 +31,7 @@ struct PutToOrder {
         let reply = try await environment.access.write(call) { transaction, principal in
             let now = environment.clock.now()
             let shop = try await PutChecks.store(store, of: principal.tenant, in: transaction)
-            if let asOf = told.asOf { try PutChecks.time(asOf, in: shop, now: now) }
+            try PutChecks.times(told.times, in: shop, now: now)
             let held = try await OrderMirrorStore.hold(
                 externalID,
                 tenant: principal.tenant,
@@ -38,6 +40,7 @@ struct PutToOrder {
                 in: transaction
             )
             try PutChecks.match(call, version: held.version, isThere: held.state != nil, "order")
+            if let taken = told.taken(held.state) { throw Problem(FieldErrors(taken)) }
             let (outcome, order) = try await apply(told, to: held, of: externalID, now: now, in: transaction)
             return self.reply(outcome, order)
         }

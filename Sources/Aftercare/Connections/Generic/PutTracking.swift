@@ -15,6 +15,8 @@ struct PutTracking: Hashable, Sendable {
         )
     }
 
+    var times: [ToldTime] { events.times(at: []) }
+
     /// Each report has a time of its own, and of one id the one that says more of it; so there is nothing older here.
     func apply(
         to known: OrderState?,

@@ -24,6 +24,21 @@ struct PutTrackingByNumber: Hashable, Sendable {
         }
     }
 
+    /// Rejected where it tells of a time far ahead.
+    func noLater(than end: Instant) -> Result<PutTrackingByNumber, PutOrderEntry.Rejection> {
+        let time = ToldTime(path: ["happened_at"], instant: event.happenedAt)
+        guard time.instant > end else { return .success(self) }
+        let errors = [time.error]
+        return .failure(
+            PutOrderEntry.Rejection(
+                externalID: event.externalID,
+                code: .validationFailed,
+                detail: Problem(FieldErrors(errors)).detail,
+                errors: errors
+            )
+        )
+    }
+
     private init(_ body: inout FieldReader) throws(FieldErrors) {
         let number = body.required("tracking_number", .trackingNumber)
         let carrier = body.optional("carrier", .string(1...255))

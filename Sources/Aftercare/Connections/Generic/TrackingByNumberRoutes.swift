@@ -35,7 +35,9 @@ struct TrackingByNumberRoutes {
         }
         let read = told.map(PutTrackingByNumber.read)
         let reply = try await environment.access.write(call) { transaction, principal in
-            _ = try await PutChecks.store(store, of: principal.tenant, in: transaction)
+            let shop = try await PutChecks.store(store, of: principal.tenant, in: transaction)
+            let end = shop.now(environment.clock.now()) + PutOrder.reach
+            let read = read.map { $0.flatMap { $0.noLater(than: end) } }
             var isNews: [Int: Bool] = [:]
             // In one order everywhere, so that of two who tell of some of the same parcels one waits for the other.
             for one in Self.sorted(read) {

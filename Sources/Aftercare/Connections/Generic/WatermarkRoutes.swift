@@ -36,7 +36,7 @@ struct WatermarkRoutes {
             let stores = try await transaction.query(TenantStore.store(store, tenant: principal.tenant))
             guard let shop = try stores[0].first.map(TenantStore.decode) else { throw Problem.notFound }
             guard told <= shop.now(now) + PutOrder.reach else {
-                throw Problem.field("#/complete_as_of", .outOfRange, PutOrderEntry.tooFarAhead)
+                throw Problem.field("#/complete_as_of", .outOfRange, ToldTime.tooFarAhead)
             }
             let rows = try await transaction.query(
                 WatermarkStore.move(store, tenant: principal.tenant, to: told, now: now),
