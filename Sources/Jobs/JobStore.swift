@@ -104,7 +104,8 @@ public enum JobStore {
     static func fence(_ job: Job, now: Instant) -> SQL {
         // By primary key, and the lease number as a filter: never `state = 'leased'`, for which the planner takes the
         // partial index when that looked empty at the last ANALYZE. Locked first, because `again` may be just being set:
-        // the lock waits for that, and answers with the row as it is then.
+        // the lock waits for that, and answers with the row as it is then. The id is said each time, and not joined with
+        // the row that is held: a planner that last saw the table empty would look for it among all of the tenant's jobs.
         """
         WITH held AS MATERIALIZED (
             SELECT id, again
@@ -114,14 +115,12 @@ public enum JobStore {
         ), repeated AS (
             UPDATE jobs
                SET state = 'ready', again = false, attempt = 0, run_at = \(now), worker = NULL, leased_until = NULL
-              FROM held
-             WHERE jobs.tenant_id = \(job.tenant) AND jobs.id = held.id AND held.again
-         RETURNING jobs.id
+             WHERE tenant_id = \(job.tenant) AND id = \(job.id) AND (SELECT again FROM held)
+         RETURNING id
         ), deleted AS (
             DELETE FROM jobs
-             USING held
-             WHERE jobs.tenant_id = \(job.tenant) AND jobs.id = held.id AND NOT held.again
-         RETURNING jobs.id
+             WHERE tenant_id = \(job.tenant) AND id = \(job.id) AND NOT (SELECT again FROM held)
+         RETURNING id
         )
         SELECT (SELECT count(*) FROM repeated) + (SELECT count(*) FROM deleted)
         """
