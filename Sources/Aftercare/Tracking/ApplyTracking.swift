@@ -78,6 +78,11 @@ struct ApplyTracking {
         }
         for statement in matched.follow.statements { transaction.add(statement) }
         transaction.add(InboundEventStore.settle(event))
+        if matched.areErased {
+            // Who signed, and where: of people who asked that nothing be kept of them.
+            transaction.add(PrivacyStore.redact(events: [event.id.uuid], tenant: event.tenant, now: now))
+            transaction.add(TrackerStore.forget(update.number, tenant: event.tenant, store: event.store))
+        }
         let last = matched.raises + matched.follow.last
         for statement in last { transaction.add(statement) }
         environment.failpoint.pass(.applyBeforeCommit)
@@ -89,6 +94,9 @@ struct ApplyTracking {
 struct Matched {
     /// Those that have a shipment which the trackers are about.
     private(set) var orders: [OrderID] = []
+    /// All of these were erased.
+    var areErased: Bool { !orders.isEmpty && erased == orders.count }
+    private var erased = 0
     private(set) var raises: [SQL] = []
     /// Tickets come after all orders are held: whoever opens one holds the store's counter from then on.
     var follow = FollowTracking()
@@ -108,6 +116,7 @@ struct Matched {
         let changes = TrackingMatch.changes(trackers, to: known, of: order)
         guard !changes.isEmpty else { return }
         orders.append(held.id)
+        if known.isRedacted { erased += 1 }
         // That a carrier tells of a parcel does not make an imported order a living one: only the shop does.
         let outcome = OrderMirror.apply(
             changes,

@@ -105,6 +105,14 @@ enum TrackerStore {
     /// More orders than this share no parcel: what stands there is no number.
     static let sharedBy = 50
 
+    /// All that was told of a number.
+    static func forget(_ number: TrackingNumber, tenant: TenantID, store: StoreID) -> SQL {
+        """
+        DELETE FROM trackers
+         WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND number = \(number.key)
+        """
+    }
+
     /// The shop's ids of the latest orders with a shipment of that number, by `shipments_by_tracking_number`. Materialized,
     /// or the planner may walk all orders in the order of time.
     static func orders(_ number: TrackingNumber, tenant: TenantID, store: StoreID) -> SQL {

@@ -49,6 +49,11 @@ import Time
         for carriersWord: SQL in [
             "UPDATE shipments SET signed_by = 'Ada Example', tracker_said_at = \(now) WHERE tenant_id = \(id)",
             "UPDATE tracking_events SET message = 'Left with Ada Example', place = 'Ada Example' WHERE tenant_id = \(id)",
+            """
+            UPDATE returns
+               SET label_url = 'https://labels.example/Ada Example', decline_reason = 'Ada Example wore it'
+             WHERE tenant_id = \(id)
+            """,
             "UPDATE orders SET risks = '{\"f\": {\"level\": \"low\", \"reasons\": [\"Ada Example\"], \"hash\": \"\"}}' WHERE tenant_id = \(id)",
             "UPDATE customers SET is_vip = true, vip_since = \(now), vip_reason = 'Ada Example' WHERE tenant_id = \(id)",
         ] {
@@ -141,6 +146,18 @@ import Time
         let still = try await everything(tenant)
         for person in ["ada@example.com", "Ada Example", "Too tight."] { #expect(!names(still, person), "\(person)") }
         let known = try await tenant.get("/v1/orders/\(order)")
+        // The carrier tells who took the parcel in, once more.
+        let parcel = known["shipments"]?[0]
+        let connection = try await TrackerConnection.make(tenant, .easypost)
+        let number = parcel?["tracking_number"]?.stringValue ?? ""
+        var signed = ParcelBody.journey(.easypost, tenant.times([3, 2, 1]), number: number)
+        signed.carrier = parcel?["carrier"]?.stringValue ?? ""
+        signed.signedBy = "Ada Example"
+        signed.updatedAt = tenant.ago(days: 0).rfc3339
+        let word = try await connection.post(signed)
+        try await tenant.settle()
+        #expect(try await connection.event(word)["state"] == "applied")
+        #expect(!names(try await everything(tenant), "Ada Example"))
         #expect(known["email"] == .null && known["customer_name"] == .null && known["number"] == "#1001")
         #expect(known["as_of"] == "2036-01-01T00:00:00.000Z")
         // What was erased is not read again.
