@@ -5,8 +5,9 @@ import Time
 
 /// Deletes what has been kept for long enough, so many rows at a time.
 ///
-/// Each statement finds its rows by an index, oldest first, and deletes them by primary key. None of these rows is
-/// changed any more, so nothing else waits for them.
+/// Each statement finds its rows by an index, oldest first, and deletes them by their place (`ctid`): joined by key, each
+/// would be looked for among all others where the planner last saw the table empty. None of these rows is changed any
+/// more, so nothing else waits for them; one that is all the same is looked at anew, or left for the next night.
 enum RetentionStore {
     /// Deletes at most `limit` rows of a tenant that are older than `end`.
     static func delete(
@@ -36,50 +37,39 @@ enum RetentionStore {
     /// By `idempotency_keys_by_age`.
     private static func idempotencyKeys(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT principal, operation, key
-              FROM idempotency_keys
-             WHERE tenant_id = \(tenant) AND created_at < \(end)
-             ORDER BY created_at
-             LIMIT \(limit)
-        )
-        DELETE FROM idempotency_keys AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.principal = old.principal
-           AND stored.operation = old.operation AND stored.key = old.key
+        DELETE FROM idempotency_keys
+         WHERE tenant_id = \(tenant) AND created_at < \(end)
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM idempotency_keys
+                                  WHERE tenant_id = \(tenant) AND created_at < \(end)
+                                  ORDER BY created_at
+                                  LIMIT \(limit)))
         """
     }
 
     /// By `inbound_deliveries_by_age`.
     private static func inboundDeliveries(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT connection_id, fingerprint
-              FROM inbound_deliveries
-             WHERE tenant_id = \(tenant) AND received_at < \(end)
-             ORDER BY received_at
-             LIMIT \(limit)
-        )
-        DELETE FROM inbound_deliveries AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.connection_id = old.connection_id
-           AND stored.fingerprint = old.fingerprint
+        DELETE FROM inbound_deliveries
+         WHERE tenant_id = \(tenant) AND received_at < \(end)
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM inbound_deliveries
+                                  WHERE tenant_id = \(tenant) AND received_at < \(end)
+                                  ORDER BY received_at
+                                  LIMIT \(limit)))
         """
     }
 
     /// By `sessions_by_end`: the end that every session has, however it was used, and even if it was revoked before.
     private static func sessions(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT id
-              FROM sessions
-             WHERE tenant_id = \(tenant) AND expires_at < \(end)
-             ORDER BY expires_at
-             LIMIT \(limit)
-        )
-        DELETE FROM sessions AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.id = old.id
+        DELETE FROM sessions
+         WHERE tenant_id = \(tenant) AND expires_at < \(end)
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM sessions
+                                  WHERE tenant_id = \(tenant) AND expires_at < \(end)
+                                  ORDER BY expires_at
+                                  LIMIT \(limit)))
         """
     }
 
@@ -88,115 +78,94 @@ enum RetentionStore {
     /// clock's dates lie anywhere.
     private static func fired(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT schedule_id
-              FROM fired
-             WHERE tenant_id = \(tenant) AND schedule_id < \(UUID.firstV7(at: end)) AND due_at < \(end)
-               AND kind NOT IN (\(SweepExpired.kind), \(CheckConnection.kind))
-             ORDER BY schedule_id
-             LIMIT \(limit)
-        )
-        DELETE FROM fired AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.schedule_id = old.schedule_id
+        DELETE FROM fired
+         WHERE tenant_id = \(tenant) AND schedule_id < \(UUID.firstV7(at: end)) AND due_at < \(end)
+           AND kind NOT IN (\(SweepExpired.kind), \(CheckConnection.kind))
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM fired
+                                  WHERE tenant_id = \(tenant) AND schedule_id < \(UUID.firstV7(at: end)) AND due_at < \(end)
+                                    AND kind NOT IN (\(SweepExpired.kind), \(CheckConnection.kind))
+                                  ORDER BY schedule_id
+                                  LIMIT \(limit)))
         """
     }
 
     /// By the first two columns of `fired_is_once`: of these kinds there are as many rows as nights and hours are kept.
     private static func nights(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT schedule_id
-              FROM fired
-             WHERE tenant_id = \(tenant) AND kind IN (\(SweepExpired.kind), \(CheckConnection.kind)) AND due_at < \(end)
-             LIMIT \(limit)
-        )
-        DELETE FROM fired AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.schedule_id = old.schedule_id
+        DELETE FROM fired
+         WHERE tenant_id = \(tenant) AND kind IN (\(SweepExpired.kind), \(CheckConnection.kind)) AND due_at < \(end)
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM fired
+                                  WHERE tenant_id = \(tenant) AND kind IN (\(SweepExpired.kind), \(CheckConnection.kind)) AND due_at < \(end)
+                                  LIMIT \(limit)))
         """
     }
 
     /// By primary key; operations are few, and one that runs is never old.
     private static func operations(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT id
-              FROM operations
-             WHERE tenant_id = \(tenant) AND id < \(UUID.firstV7(at: end)) AND state <> 'running'
-             ORDER BY id
-             LIMIT \(limit)
-        )
-        DELETE FROM operations AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.id = old.id
+        DELETE FROM operations
+         WHERE tenant_id = \(tenant) AND id < \(UUID.firstV7(at: end)) AND state <> 'running'
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM operations
+                                  WHERE tenant_id = \(tenant) AND id < \(UUID.firstV7(at: end)) AND state <> 'running'
+                                  ORDER BY id
+                                  LIMIT \(limit)))
         """
     }
 
     /// By primary key. Of an import that runs they are what is still to be done.
     private static func importChunks(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT chunk.import_id, chunk.number
-              FROM import_chunks AS chunk
-              JOIN imports ON imports.tenant_id = \(tenant) AND imports.id = chunk.import_id
-             WHERE chunk.tenant_id = \(tenant) AND chunk.import_id < \(UUID.firstV7(at: end))
-               AND imports.state <> 'running'
-             ORDER BY chunk.import_id, chunk.number
-             LIMIT \(limit)
-        )
-        DELETE FROM import_chunks AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.import_id = old.import_id AND stored.number = old.number
+        DELETE FROM import_chunks
+         WHERE tenant_id = \(tenant) AND import_id < \(UUID.firstV7(at: end))
+           AND ctid = ANY (ARRAY(SELECT chunk.ctid
+                                   FROM import_chunks AS chunk
+                                   JOIN imports ON imports.tenant_id = \(tenant) AND imports.id = chunk.import_id
+                                  WHERE chunk.tenant_id = \(tenant) AND chunk.import_id < \(UUID.firstV7(at: end))
+                                    AND imports.state <> 'running'
+                                  ORDER BY chunk.import_id, chunk.number
+                                  LIMIT \(limit)))
         """
     }
 
     /// By primary key.
     private static func importErrors(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT import_id, line
-              FROM import_errors
-             WHERE tenant_id = \(tenant) AND import_id < \(UUID.firstV7(at: end))
-             ORDER BY import_id, line
-             LIMIT \(limit)
-        )
-        DELETE FROM import_errors AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.import_id = old.import_id AND stored.line = old.line
+        DELETE FROM import_errors
+         WHERE tenant_id = \(tenant) AND import_id < \(UUID.firstV7(at: end))
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM import_errors
+                                  WHERE tenant_id = \(tenant) AND import_id < \(UUID.firstV7(at: end))
+                                  ORDER BY import_id, line
+                                  LIMIT \(limit)))
         """
     }
 
     /// By primary key, as operations.
     private static func imports(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT id
-              FROM imports
-             WHERE tenant_id = \(tenant) AND id < \(UUID.firstV7(at: end)) AND state <> 'running'
-             ORDER BY id
-             LIMIT \(limit)
-        )
-        DELETE FROM imports AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.id = old.id
+        DELETE FROM imports
+         WHERE tenant_id = \(tenant) AND id < \(UUID.firstV7(at: end)) AND state <> 'running'
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM imports
+                                  WHERE tenant_id = \(tenant) AND id < \(UUID.firstV7(at: end)) AND state <> 'running'
+                                  ORDER BY id
+                                  LIMIT \(limit)))
         """
     }
 
     /// By `trackers_by_age`: by the last time that any of it was told.
     private static func trackers(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT store_id, number, provider, carrier
-              FROM trackers
-             WHERE tenant_id = \(tenant) AND updated_at < \(end)
-             ORDER BY updated_at
-             LIMIT \(limit)
-        )
-        DELETE FROM trackers AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.store_id = old.store_id AND stored.number = old.number
-           AND stored.provider = old.provider AND stored.carrier = old.carrier
+        DELETE FROM trackers
+         WHERE tenant_id = \(tenant) AND updated_at < \(end)
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM trackers
+                                  WHERE tenant_id = \(tenant) AND updated_at < \(end)
+                                  ORDER BY updated_at
+                                  LIMIT \(limit)))
         """
     }
 
@@ -204,34 +173,28 @@ enum RetentionStore {
     /// meanwhile is left alone.
     private static func bodies(of states: String, _ tenant: UUID, _ end: Instant, _ limit: Int, _ now: Instant) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT id
-              FROM inbound_events
-             WHERE tenant_id = \(tenant) AND state IN (\(unsafe: states)) AND state <> 'received'
-               AND received_at < \(end) AND body_expired_at IS NULL AND redacted_at IS NULL
-             LIMIT \(limit)
-        )
-        UPDATE inbound_events AS stored
+        UPDATE inbound_events
            SET body = '', body_hash = sha256(body), body_length = octet_length(body), body_expired_at = \(now)
-          FROM old
-         WHERE stored.tenant_id = \(tenant) AND stored.id = old.id AND stored.state <> 'received'
-           AND stored.body_expired_at IS NULL AND stored.redacted_at IS NULL
+         WHERE tenant_id = \(tenant) AND state IN (\(unsafe: states)) AND state <> 'received'
+           AND body_expired_at IS NULL AND redacted_at IS NULL
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM inbound_events
+                                  WHERE tenant_id = \(tenant) AND state IN (\(unsafe: states)) AND state <> 'received'
+                                    AND received_at < \(end) AND body_expired_at IS NULL AND redacted_at IS NULL
+                                  LIMIT \(limit)))
         """
     }
 
     /// By `connection_hours_by_age`.
     private static func connectionHours(_ tenant: UUID, _ end: Instant, _ limit: Int) -> SQL {
         """
-        WITH old AS MATERIALIZED (
-            SELECT connection_id, hour
-              FROM connection_hours
-             WHERE tenant_id = \(tenant) AND hour < \(end)
-             ORDER BY hour
-             LIMIT \(limit)
-        )
-        DELETE FROM connection_hours AS stored
-         USING old
-         WHERE stored.tenant_id = \(tenant) AND stored.connection_id = old.connection_id AND stored.hour = old.hour
+        DELETE FROM connection_hours
+         WHERE tenant_id = \(tenant) AND hour < \(end)
+           AND ctid = ANY (ARRAY(SELECT ctid
+                                   FROM connection_hours
+                                  WHERE tenant_id = \(tenant) AND hour < \(end)
+                                  ORDER BY hour
+                                  LIMIT \(limit)))
         """
     }
 
