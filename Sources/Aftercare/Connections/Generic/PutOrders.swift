@@ -14,8 +14,9 @@ enum PutOrders {
     /// Somebody else has made one of these orders meanwhile. Rolled back and done anew, it is found and locked.
     struct Overtaken: Error {}
 
-    /// How often to do it anew before giving up.
-    static let tries = 5
+    /// How often to do it anew before giving up. Each time somebody else has got on with the same orders, so that it takes
+    /// as many as there are who write them at once.
+    static let tries = 20
 
     /// Whether nothing but others who write the same orders was in the way.
     static func wasOvertaken(_ error: any Error) -> Bool {
