@@ -38,9 +38,15 @@ import Testing
     @Test func `a body that drips in is answered with 408, and then cut off`() async throws {
         let fields = "Host: a\r\nContent-Type: application/json\r\nContent-Length: 400\r\n"
         let head = "POST /v1/sessions HTTP/1.1\r\n\(fields)\r\n"
-        try await connect(Self.patient) { socket, _ in
-            #expect(socket.send(head))
-            let (text, after) = try await socket.untilClosed(dripping: long, within: .seconds(60))
+        try await connect(Self.patient) { first, server in
+            #expect(first.send(head))
+            var (text, after) = try await first.untilClosed(dripping: long, within: .seconds(60))
+            // An answer can be lost where the server's close meets bytes on their way (RFC 9112, 9.6).
+            for _ in 0..<4 where text.isEmpty {
+                let socket = try RawSocket(port: server.port)
+                #expect(socket.send(head))
+                (text, after) = try await socket.untilClosed(dripping: long, within: .seconds(60))
+            }
             #expect(text.hasPrefix("HTTP/1.1 408 ") && text.contains("request_timeout"), "\(text)")
             #expect(after > .milliseconds(500))
         }
