@@ -5,7 +5,10 @@ public import Time
 /// monotonic clock in between.
 ///
 /// Every timestamp the program binds comes from here, so that several machines agree about "now" as well as the
-/// server itself does, and a machine whose wall clock is wrong does no harm. Never goes backwards.
+/// server itself does, and a machine whose wall clock is wrong does no harm.
+///
+/// Each time it tells is later than the one before, also where it was ahead and is set back: what one process does first
+/// is first by its times too.
 public final class DatabaseClock: Sendable {
     private struct Anchor {
         var server: Instant
@@ -28,7 +31,7 @@ public final class DatabaseClock: Sendable {
 
     public func now() -> Instant {
         anchor.withLock { anchor in
-            anchor.latest = max(anchor.latest, anchor.server + anchor.local.duration(to: .now))
+            anchor.latest = max(anchor.latest + .microseconds(1), anchor.server + anchor.local.duration(to: .now))
             return anchor.latest
         }
     }

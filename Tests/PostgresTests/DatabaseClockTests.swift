@@ -18,6 +18,13 @@ import Time
         #expect(now > before - .milliseconds(500) && now < after + .milliseconds(500))
     }
 
+    @Test func `each time is later than the one before, also while it waits for the server's`() async throws {
+        let clock = DatabaseClock(at: try await serverTime() + .seconds(3600))
+        try await clock.set(by: superuser)
+        let times = (0..<100).map { _ in clock.now() }
+        #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
+    }
+
     @Test func `never goes backwards, whoever asks and whatever the server says`() async throws {
         let ahead = try await serverTime() + .seconds(3600)
         let clock = DatabaseClock(at: ahead)
@@ -28,7 +35,7 @@ import Time
                     var isMonotonic = true
                     for _ in 0..<5000 {
                         let now = clock.now()
-                        isMonotonic = isMonotonic && now >= latest
+                        isMonotonic = isMonotonic && now > latest
                         latest = now
                     }
                     return isMonotonic
