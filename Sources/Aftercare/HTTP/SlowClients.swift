@@ -12,8 +12,9 @@ struct ClientPatience: Sendable {
     var body = Duration.seconds(30)
     /// From the beginning of an answer until the last of it is taken.
     var answer = Duration.seconds(60)
-    /// Beyond the body's: for the answer to get through to a client that goes on sending, before it is cut off.
-    var linger = Duration.seconds(2)
+    /// Beyond the body's: for a server that is busy to give its answer, and for that to get through to a client that goes
+    /// on sending, before it is cut off.
+    var linger = Duration.seconds(10)
 }
 
 /// Closes connections whose client is too slow.
