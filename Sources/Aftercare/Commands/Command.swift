@@ -19,26 +19,20 @@ struct Command: Sendable {
     }
 
     /// A person's word on a command of which nobody knew whether it was carried out.
-    struct Resolution: Hashable, Sendable {
-        enum Verdict: String, CaseIterable, Sendable {
-            case verified, failed
-            /// Send it again, though the shop may have it.
-            case requested
+    typealias Resolution = PersonsWord<Verdict>
 
-            var event: State.Event {
-                switch self {
-                case .verified: .shown
-                case .failed: .failed
-                case .requested: .retried
-                }
+    enum Verdict: String, CaseIterable, Sendable {
+        case verified, failed
+        /// Send it again, though the shop may have it.
+        case requested
+
+        var event: State.Event {
+            switch self {
+            case .verified: .shown
+            case .failed: .failed
+            case .requested: .retried
             }
         }
-
-        let verdict: Verdict
-        /// `usr_…` or `key_…`.
-        let by: String
-        let at: Instant
-        let note: String?
     }
 
     /// One try to tell the shop.

@@ -126,21 +126,6 @@ struct CommandRoutes {
 
     // MARK: Saying what became of it
 
-    private struct Word {
-        let verdict: Command.Resolution.Verdict
-        let note: String?
-        /// The try it is about; the last one where absent.
-        let attempt: Int?
-
-        init(_ body: inout FieldReader) throws(FieldErrors) {
-            (verdict, note, attempt) = try body.finish(
-                body.required("as", .choice()),
-                body.optional("note", .string(1...2000)),
-                body.optional("attempt", .int(1...Int(Int32.max)))
-            )
-        }
-    }
-
     /// The command, held with its order.
     private func hold(_ id: CommandID, _ tenant: TenantID, in transaction: Transaction) async throws -> Command {
         let rows = try await transaction.query(
@@ -156,7 +141,7 @@ struct CommandRoutes {
     /// with the try.
     @Sendable private func resolve(_ call: Call) async throws -> Reply {
         let id = try call.id("command_id", CommandKind.self)
-        let word = try call.decode(Word.init)
+        let word = try call.decode(Command.Resolution.Told.init)
         let reply = try await environment.access.write(call) { transaction, principal in
             let (tenant, now) = (principal.tenant, environment.clock.now())
             var command = try await hold(id, tenant, in: transaction)
@@ -164,7 +149,7 @@ struct CommandRoutes {
                 let detail = "The command's last try is number \(command.attempts) by now, not \(attempt)."
                 throw Problem(.stateConflict, detail)
             }
-            let resolution = Command.Resolution(verdict: word.verdict, by: principal.name, at: now, note: word.note)
+            let resolution = word.word(by: principal.name, at: now)
             guard command.resolve(resolution) else {
                 let detail = "The command is \(command.state.rawValue); only one that is unknown can be resolved."
                 throw Problem(.stateConflict, detail)
@@ -220,15 +205,7 @@ struct CommandRoutes {
         object.member("deadline_at", command.deadline)
         object.member("acknowledged_at", command.acknowledgedAt)
         object.member("ended_at", command.endedAt)
-        object.member("resolution") { writer in
-            guard let resolution = command.resolution else { return writer.null() }
-            writer.object { object in
-                object.member("as", resolution.verdict.rawValue)
-                object.member("by", resolution.by)
-                object.member("at", resolution.at)
-                object.member("note", resolution.note)
-            }
-        }
+        object.member("resolution", command.resolution)
         object.member("version", command.version)
         object.member("created_at", command.createdAt)
         object.member("updated_at", command.updatedAt)

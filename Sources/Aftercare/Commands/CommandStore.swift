@@ -147,21 +147,11 @@ enum CommandStore {
             deadline: row("deadline_at"),
             acknowledgedAt: row("acknowledged_at"),
             endedAt: row("ended_at"),
-            resolution: decodeResolution(row),
+            resolution: row.personsWord(of: "commands"),
             version: row("version"),
             createdAt: row("created_at"),
             updatedAt: row("updated_at")
         )
-    }
-
-    private static func decodeResolution(_ row: Row) throws -> Command.Resolution? {
-        let (verdict, by, at): (String?, String?, Instant?) =
-            try (row("resolved_as"), row("resolved_by"), row("resolved_at"))
-        guard let verdict else { return nil }
-        guard let verdict = Command.Resolution.Verdict(rawValue: verdict), let by, let at else {
-            throw UnreadableRow(table: "commands")
-        }
-        return try Command.Resolution(verdict: verdict, by: by, at: at, note: row("note"))
     }
 
     static func decodeAttempt(_ row: Row) throws -> Command.Attempt {

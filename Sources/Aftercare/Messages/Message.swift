@@ -37,29 +37,20 @@ struct Message: Sendable {
     }
 
     /// A person's word on a message of which nobody knew whether it had left.
-    struct Resolution: Hashable, Sendable {
-        enum Verdict: String, CaseIterable, Sendable {
-            case accepted, failed
-            /// Send it again, though it may have arrived.
-            case queued
+    typealias Resolution = PersonsWord<Verdict>
 
-            var state: State {
-                switch self {
-                case .accepted: .accepted
-                case .failed: .failed
-                case .queued: .queued
-                }
+    enum Verdict: String, CaseIterable, Sendable {
+        case accepted, failed
+        /// Send it again, though it may have arrived.
+        case queued
+
+        var state: State {
+            switch self {
+            case .accepted: .accepted
+            case .failed: .failed
+            case .queued: .queued
             }
         }
-
-        let verdict: Verdict
-        /// `usr_…` or `key_…`.
-        let by: String
-        let at: Instant
-        let note: String?
-
-        /// What the message's `reason` says of it.
-        var reason: String { "resolved by \(by)" }
     }
 
     /// One try to send.
@@ -91,4 +82,9 @@ struct Message: Sendable {
     var attempts: Int
     let createdAt: Instant
     var updatedAt: Instant
+}
+
+extension Message.Resolution {
+    /// What the message's `reason` says of it.
+    var reason: String { "resolved by \(by)" }
 }

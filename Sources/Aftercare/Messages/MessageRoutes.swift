@@ -66,33 +66,18 @@ struct MessageRoutes {
 
     // MARK: Resolving
 
-    private struct Word {
-        let verdict: Message.Resolution.Verdict
-        let note: String?
-        /// The try it is about; the last one where absent.
-        let attempt: Int?
-
-        init(_ body: inout FieldReader) throws(FieldErrors) {
-            (verdict, note, attempt) = try body.finish(
-                body.required("as", .choice()),
-                body.optional("note", .string(1...2000)),
-                body.optional("attempt", .int(1...Int(Int32.max)))
-            )
-        }
-    }
-
     /// A person says what became of a message nobody knows it of. The message is held meanwhile: late evidence comes
     /// before, and there is nothing to resolve any more, or after, and is kept beside the person's word.
     @Sendable private func resolve(_ call: Call) async throws -> Reply {
         let id = try call.id("message_id", MessageKind.self)
-        let word = try call.decode(Word.init)
+        let word = try call.decode(Message.Resolution.Told.init)
         let reply = try await environment.access.write(call) { transaction, principal in
             let tenant = principal.tenant
             let rows = try await transaction.query(MessageStore.lock(id, tenant: tenant))
             guard var message = try rows[0].first.map(MessageStore.decode) else { throw Problem.notFound }
             try check(message, word)
             let now = environment.clock.now()
-            let resolution = Message.Resolution(verdict: word.verdict, by: principal.name, at: now, note: word.note)
+            let resolution = word.word(by: principal.name, at: now)
             for statement in MessageStore.resolve(message, tenant: tenant, resolution) { transaction.add(statement) }
             if word.verdict == .queued {
                 transaction.add(JobStore.enqueue(DeliverMessage.job(for: message, tenant, at: now), now: now))
@@ -104,7 +89,7 @@ struct MessageRoutes {
         return reply
     }
 
-    private func check(_ message: Message, _ word: Word) throws(Problem) {
+    private func check(_ message: Message, _ word: Message.Resolution.Told) throws(Problem) {
         guard message.state == .unknown else {
             let detail = "The message is \(message.state.rawValue); only one that is unknown can be resolved."
             throw Problem(.stateConflict, detail)
@@ -144,14 +129,6 @@ struct MessageRoutes {
         object.member("ended_at", attempt.endedAt)
         object.member("outcome", attempt.outcome?.rawValue)
         object.member("detail", attempt.detail)
-        object.member("resolution") { writer in
-            guard let resolution = attempt.resolution else { return writer.null() }
-            writer.object { object in
-                object.member("as", resolution.verdict.rawValue)
-                object.member("by", resolution.by)
-                object.member("at", resolution.at)
-                object.member("note", resolution.note)
-            }
-        }
+        object.member("resolution", attempt.resolution)
     }
 }

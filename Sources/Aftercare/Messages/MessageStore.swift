@@ -141,18 +141,7 @@ enum MessageStore {
                 return outcome
             },
             detail: row("detail"),
-            resolution: decodeResolution(row)
+            resolution: row.personsWord(of: "message_attempts")
         )
-    }
-
-    private static func decodeResolution(_ row: Row) throws -> Message.Resolution? {
-        let (verdict, by, at): (String?, String?, Instant?) = try (
-            row("resolved_as"), row("resolved_by"), row("resolved_at")
-        )
-        guard let verdict else { return nil }
-        guard let verdict = Message.Resolution.Verdict(rawValue: verdict), let by, let at else {
-            throw UnreadableRow(table: "message_attempts")
-        }
-        return try Message.Resolution(verdict: verdict, by: by, at: at, note: row("note"))
     }
 }

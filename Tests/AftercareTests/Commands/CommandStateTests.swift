@@ -83,7 +83,7 @@ import Time
             if state == .accepted { _ = command.apply(.accepted, at: Self.now) }
             if state == .acknowledged { _ = command.apply(.acknowledged, at: Self.now) }
             #expect(command.state == state)
-            for verdict in Command.Resolution.Verdict.allCases {
+            for verdict in Command.Verdict.allCases {
                 let isResolved = command.resolve(.init(verdict: verdict, by: "usr_1", at: Self.now, note: nil))
                 #expect(!isResolved && command.state == state)
             }

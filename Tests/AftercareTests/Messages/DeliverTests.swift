@@ -219,7 +219,7 @@ struct DeliverTests {
         }
     }
 
-    private func resolve(_ id: MessageID, as verdict: Message.Resolution.Verdict, _ room: Mailroom) async throws {
+    private func resolve(_ id: MessageID, as verdict: Message.Verdict, _ room: Mailroom) async throws {
         let message = try await room.look(id).message
         let now = room.environment.clock.now()
         let word = Message.Resolution(verdict: verdict, by: room.demo.owner.description, at: now, note: "By hand.")
