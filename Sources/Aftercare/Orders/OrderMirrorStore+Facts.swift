@@ -2,7 +2,8 @@ import FoundationEssentials
 import Postgres
 import Time
 
-/// Raising facts of one order, or of many: each once, with a job for each that is new and starts something.
+/// Raising facts of one order, or of many: each once, with a job for each that is new and that some workflow of the store
+/// waits for. Most facts are of use to those who read them only, and cost no job.
 extension OrderMirrorStore {
     /// None for what was told as history. A transaction's last statement.
     static func raise(_ facts: [Fact], of held: Held, isHistorical: Bool, event: InboundEventID?, now: Instant) -> SQL?
@@ -33,13 +34,23 @@ extension OrderMirrorStore {
                                    \(facts.map(\.fact.key.episode)), \(facts.map(\.fact.happenedAt)))
                             AS fact (id, order_id, kind, episode, happened_at)
                 ON CONFLICT (tenant_id, order_id, kind, episode) DO NOTHING
-                  RETURNING id
+                  RETURNING id, kind
+            ), awaited AS MATERIALIZED (
+                -- A handful, by workflows_by_store; one that is off too, for it says so in a run.
+                SELECT published.definition -> 'trigger' ->> 'fact' AS kind
+                  FROM workflows AS workflow
+                  JOIN workflow_versions AS published
+                    ON published.tenant_id = workflow.tenant_id AND published.workflow_id = workflow.id
+                   AND published.version = workflow.version
+                 WHERE workflow.tenant_id = \(tenant.uuid) AND published.tenant_id = \(tenant.uuid)
+                   AND workflow.store_id = \(store.uuid)
             )
             INSERT INTO jobs (tenant_id, id, store_id, kind, subject_id, run_at, created_at)
                  SELECT \(tenant.uuid), job.id, \(store.uuid), 'run_workflows', raised.id, \(now), \(now)
                    FROM raised
                    JOIN unnest(\(starting), \(starting.map { _ in JobID.new().uuid })) AS job (fact_id, id)
                      ON job.fact_id = raised.id
+                  WHERE raised.kind IN (SELECT kind FROM awaited)
             """
         ]
     }
