@@ -31,11 +31,6 @@ extension OrderState {
     /// Takes note of one of its disputes, and gives the facts that are new by it.
     mutating func note(_ dispute: Dispute, _ externalID: String) -> [Fact] {
         disputes[externalID] = dispute
-        var raised: [Fact] = []
-        for fact in dispute.facts {
-            let key = Fact.Key(kind: fact.kind, episode: externalID)
-            if facts.insert(key).inserted { raised.append(Fact(key: key, happenedAt: fact.at)) }
-        }
-        return raised
+        return dispute.facts.compactMap { raise($0.kind, externalID, at: $0.at) }
     }
 }

@@ -121,8 +121,19 @@ struct OrderState: Hashable, Sendable {
     var disputes: [String: Dispute] = [:]
     /// By who assessed it.
     var risks: [String: RiskAssessment] = [:]
-    /// What was raised already.
-    var facts: Set<Fact.Key> = []
+    /// What was raised already, and when it happened by the evidence there is.
+    var facts: [Fact.Key: Instant] = [:]
+}
+
+extension OrderState {
+    /// Takes note of what became true, or of when it did.
+    ///
+    /// - Returns: the fact, if it is new.
+    mutating func raise(_ kind: Fact.Kind, _ episode: String = Fact.Key.wholeOrder, at instant: Instant) -> Fact? {
+        let key = Fact.Key(kind: kind, episode: episode)
+        let isNew = facts.updateValue(instant, forKey: key) == nil
+        return isNew ? Fact(key: key, happenedAt: instant) : nil
+    }
 }
 
 extension OrderState {

@@ -6,7 +6,7 @@ import Time
 /// ends up the same, and has raised the same facts. For that
 /// - each field goes by its source's own time (`Provenance`);
 /// - what can only become true (placed, paid, cancelled, shipped, delivered, a refund's steps) is raised by any statement
-///   that says so, also by one that is older than others we know;
+///   that says so, also by one that is older than others we know, and happened at the earliest time that any of them says;
 /// - a parcel's status is worked out anew from all its reports, and a refund's from all its transactions (`RefundMirror`).
 enum OrderMirror {
     struct Outcome: Hashable, Sendable {
@@ -80,35 +80,34 @@ enum OrderMirror {
         outcome.state.isComplete = outcome.state.isComplete || statement.isComplete
         let saidAt = statement.stamp.at ?? receivedAt
         if statement.isComplete {
-            raise(.orderPlaced, at: statement.values.placedAt ?? saidAt, in: &outcome)
+            raise(.orderPlaced, notAfter: statement.values.placedAt ?? saidAt, in: &outcome)
         }
         if statement.told.contains(.financial), statement.values.financial == .paid {
-            raise(.orderPaid, at: saidAt, in: &outcome)
+            raise(.orderPaid, notAfter: saidAt, in: &outcome)
         }
         if statement.told.contains(.lifecycle), statement.values.lifecycle == .cancelled {
-            raise(.orderCancelled, at: statement.cancelledAt ?? saidAt, in: &outcome)
+            raise(.orderCancelled, notAfter: statement.cancelledAt ?? saidAt, in: &outcome)
         }
     }
 
     private static func put(_ shipment: Shipment, _ id: String, into outcome: inout Outcome) {
         outcome.state.shipments[id] = shipment
-        if let shippedAt = shipment.shippedAt { raise(.shipped, id, at: shippedAt, in: &outcome) }
-        if let deliveredAt = shipment.deliveredAt { raise(.delivered, id, at: deliveredAt, in: &outcome) }
+        outcome.facts += [
+            shipment.shippedAt.flatMap { outcome.state.raise(.shipped, id, at: $0) },
+            shipment.deliveredAt.flatMap { outcome.state.raise(.delivered, id, at: $0) },
+        ].compactMap(\.self)
     }
 
     private static func raiseFacts(ofRefund id: String, in outcome: inout Outcome) {
-        for fact in outcome.state.refundFacts(id) { raise(fact.kind, id, at: fact.at, in: &outcome) }
+        for fact in outcome.state.refundFacts(id) {
+            outcome.facts += outcome.state.raise(fact.kind, id, at: fact.at).map { [$0] } ?? []
+        }
     }
 
-    private static func raise(
-        _ kind: Fact.Kind,
-        _ episode: String = Fact.Key.wholeOrder,
-        at instant: Instant,
-        in outcome: inout Outcome
-    ) {
-        let key = Fact.Key(kind: kind, episode: episode)
-        guard outcome.state.facts.insert(key).inserted else { return }
-        outcome.facts.append(Fact(key: key, happenedAt: instant))
+    /// Of the order itself, by a statement that says it was at this instant or before.
+    private static func raise(_ kind: Fact.Kind, notAfter instant: Instant, in outcome: inout Outcome) {
+        let known = outcome.state.facts[Fact.Key(kind: kind, episode: Fact.Key.wholeOrder)]
+        outcome.facts += outcome.state.raise(kind, at: min(known ?? instant, instant)).map { [$0] } ?? []
     }
 }
 

@@ -5,6 +5,31 @@ import Time
 /// Raising facts of one order, or of many: each once, with a job for each that is new and that some workflow of the store
 /// waits for. Most facts are of use to those who read them only, and cost no job.
 extension OrderMirrorStore {
+    /// Facts of which it has turned out that they happened at another time; one statement, or none. What was decided on
+    /// them stays as it is, and its runs say on what.
+    static func correct(factsOf orders: [(held: Held, state: OrderState)], tenant: TenantID) -> [SQL] {
+        let corrected = orders.flatMap { held, state in
+            (held.state?.facts ?? [:]).compactMap { key, formerly in
+                state.facts[key].flatMap { $0 == formerly ? nil : (order: held.id.uuid, key: key, happenedAt: $0) }
+            }
+        }
+        guard !corrected.isEmpty else { return [] }
+        return [
+            // By facts_are_raised_once; the orders are said once more by themselves, so that it is looked into for them and
+            // not for each row of the tenant's.
+            """
+            UPDATE facts
+               SET happened_at = corrected.happened_at
+              FROM unnest(\(corrected.map(\.order)), \(corrected.map(\.key.kind.rawValue)),
+                          \(corrected.map(\.key.episode)), \(corrected.map(\.happenedAt)))
+                   AS corrected (order_id, kind, episode, happened_at)
+             WHERE facts.tenant_id = \(tenant.uuid) AND facts.order_id = ANY (\(Array(Set(corrected.map(\.order)))))
+               AND facts.order_id = corrected.order_id
+               AND facts.kind = corrected.kind AND facts.episode = corrected.episode
+            """
+        ]
+    }
+
     /// None for what was told as history. A transaction's last statement.
     static func raise(_ facts: [Fact], of held: Held, isHistorical: Bool, event: InboundEventID?, now: Instant) -> SQL?
     {

@@ -113,7 +113,7 @@ extension OrderMirrorStore {
 
     private static func facts(ofOrders ids: [UUID], tenant: TenantID) -> SQL {
         """
-        SELECT kind, episode, order_id
+        SELECT kind, episode, happened_at, order_id
           FROM facts
          WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(ids))
         """
@@ -168,9 +168,7 @@ private struct Parts {
 
     private mutating func readFacts(_ rows: Rows) throws {
         for index in 0..<rows.count {
-            let (kind, episode) = try rows[index].decode((String, String).self)
-            guard let kind = Fact.Kind(rawValue: kind) else { throw UnreadableRow(table: "facts") }
-            states[try place(rows[index])].facts.insert(Fact.Key(kind: kind, episode: episode))
+            try OrderMirrorStore.readFact(rows[index], into: &states[try place(rows[index])])
         }
     }
 

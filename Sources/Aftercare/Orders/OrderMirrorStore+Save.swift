@@ -8,11 +8,12 @@ extension OrderMirrorStore {
     /// What differs from what was held; nothing where nothing does.
     static func save(_ state: OrderState, over held: Held, now: Instant) -> [SQL] {
         guard state != held.state else { return [] }
-        var statements = [update(state, held, now)]
+        var statements = held.version(with: state) == held.version ? [] : [update(state, held, now)]
         if state.values.lines != held.state?.values.lines ?? [] {
             statements += [deleteLines(of: held, but: state.values.lines), insert(state.values.lines, of: held)]
         }
         statements += RefundStore.save([(held, state)], tenant: held.tenant, store: held.store, now: now)
+        statements += correct(factsOf: [(held, state)], tenant: held.tenant)
         return statements + save(shipmentsOf: [(held, state)], tenant: held.tenant, store: held.store, now: now)
     }
 
@@ -40,7 +41,7 @@ extension OrderMirrorStore {
                    historical = \(state.isHistorical), source_updated_at = \(state.provenance.newest?.at),
                    source_hash = \(state.provenance.newest.map { Bytea($0.hash) }),
                    source_received_at = \(state.provenance.newest?.receivedAt),
-                   source_stamps = \(stamps(state.provenance)), version = \(held.version + 1), updated_at = \(now)
+                   source_stamps = \(stamps(state.provenance)), version = \(held.version(with: state)), updated_at = \(now)
              WHERE tenant_id = \(held.tenant.uuid) AND id = \(held.id.uuid)
             """
     }

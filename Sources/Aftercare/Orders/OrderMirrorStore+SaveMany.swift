@@ -15,12 +15,14 @@ extension OrderMirrorStore {
         let externalID: String
         let state: OrderState
         let facts: [Fact]
+        /// What it had, where all that is new is beside the order.
+        var version: Int64 { held.version(with: state) }
         /// Nothing is to be started by its facts.
         let isHistorical: Bool
     }
 
-    /// The orders themselves. Touches as many rows as there are orders, unless somebody else has made one of them since
-    /// they were locked.
+    /// The orders themselves, those that are new or have a new version. Touches as many rows as there are, unless somebody
+    /// else has made one of them since they were locked.
     static func upsert(_ changes: [Change], tenant: TenantID, store: StoreID, now: Instant) -> SQL {
         func column<Value>(_ value: (OrderValues) -> Value) -> [Value] { changes.map { value($0.state.values) } }
         let newest = changes.map(\.state.provenance.newest)
@@ -51,7 +53,7 @@ extension OrderMirrorStore {
                                \(changes.map { JSONB($0.state.risks.json.serializedBytes) }),
                                \(changes.map(\.state.isHistorical)), \(newest.map { $0?.at }),
                                \(newest.map { $0.map { Bytea($0.hash) } }), \(newest.map { $0?.receivedAt }),
-                               \(changes.map { stamps($0.state.provenance) }), \(changes.map { $0.held.version + 1 }))
+                               \(changes.map { stamps($0.state.provenance) }), \(changes.map(\.version)))
                         AS told (id, external_id, is_complete, number, email, email_normalized, customer_name,
                                  customer_locale, customer, currency, total, presentment_currency,
                                  presentment_total, financial, financial_raw, fulfillment, fulfillment_raw,
@@ -91,6 +93,7 @@ extension OrderMirrorStore {
             + (relined.isEmpty ? [] : [insertLines(of: relined, tenant, store)])
             + RefundStore.save(changes.map { ($0.held, $0.state) }, tenant: tenant, store: store, now: now)
             + save(shipmentsOf: changes.map { ($0.held, $0.state) }, tenant: tenant, store: store, now: now)
+            + correct(factsOf: changes.map { ($0.held, $0.state) }, tenant: tenant)
             + raise(
                 changes.map { ($0.held.id, $0.facts, !$0.isHistorical) },
                 event: nil,

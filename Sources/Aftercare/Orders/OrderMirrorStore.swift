@@ -18,6 +18,13 @@ enum OrderMirrorStore {
         var customer: CustomerID?
         var shipmentIDs: [String: ShipmentID] = [:]
         var refundIDs: [String: RefundID] = [:]
+
+        /// The version it has with this state. What became true, and when, is beside the order and makes no new one.
+        func version(with next: OrderState) -> Int64 {
+            var known = state
+            known?.facts = next.facts
+            return known == next ? version : version + 1
+        }
     }
 
     /// Makes the order if it is new, locks it and reads all of it, in one round trip.
@@ -51,10 +58,7 @@ enum OrderMirrorStore {
         try readMarks(row, into: &order.state)
         for (_, shipment, externalID) in shipments { order.state.shipments[externalID] = shipment }
         for index in 0..<rows[3].count { try readReport(rows[3][index], into: &order.state.shipments) }
-        for (kind, episode) in try rows[4].decode((String, String).self) {
-            guard let kind = Fact.Kind(rawValue: kind) else { throw UnreadableRow(table: "facts") }
-            order.state.facts.insert(Fact.Key(kind: kind, episode: episode))
-        }
+        for index in 0..<rows[4].count { try readFact(rows[4][index], into: &order.state) }
         let refunds = try rows[5].map(RefundStore.decodeRefund)
         for refund in refunds { order.state.refunds[refund.externalID] = refund.refund }
         for transaction in try rows[6].map(RefundStore.decodeTransaction) {
@@ -120,13 +124,18 @@ enum OrderMirrorStore {
 
     private static func facts(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
         """
-        SELECT kind, episode
+        SELECT kind, episode, happened_at
           FROM facts
          WHERE tenant_id = \(tenant.uuid)
            AND order_id = (SELECT id FROM orders
                             WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid)
                               AND external_id = \(externalID))
         """
+    }
+
+    static func readFact(_ row: Row, into state: inout OrderState) throws {
+        guard let kind = Fact.Kind(rawValue: try row("kind")) else { throw UnreadableRow(table: "facts") }
+        state.facts[try Fact.Key(kind: kind, episode: row("episode"))] = try row("happened_at")
     }
 
     static func readReport(_ row: Row, into shipments: inout [String: Shipment]) throws {

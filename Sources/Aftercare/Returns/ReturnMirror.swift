@@ -142,11 +142,6 @@ extension OrderState {
             newest: known.provenance.newest
         )
         settleReturns()
-        var raised: [Fact] = []
-        for fact in known.facts {
-            let key = Fact.Key(kind: fact.kind, episode: externalID)
-            if facts.insert(key).inserted { raised.append(Fact(key: key, happenedAt: fact.at)) }
-        }
-        return raised
+        return known.facts.compactMap { raise($0.kind, externalID, at: $0.at) }
     }
 }

@@ -85,6 +85,26 @@ import Time
         for (table, rows) in one { #expect(other[table] == rows, "\(table)") }
     }
 
+    @Test func `a fact that turns out to have happened earlier says so, and is decided on once`() async throws {
+        let tenant = try await TestTenant.make()
+        let now = tenant.server.environment.clock.now()
+        let (first, earlier) = (now - .seconds(90_000), now - .seconds(97_200))
+        let known = PutBody.delivered(at: first, asOf: now - .seconds(60))
+        #expect(
+            try await tenant.bulk([known.with("external_id", "A-1"), known.with("external_id", "A-2")]).status == 207
+        )
+        try await tenant.settle()
+        let better = PutBody.delivered(at: earlier, asOf: now - .seconds(30))
+        #expect(try await tenant.put(better, "A-1")["outcome"] == "updated")
+        #expect(outcomes(try await tenant.bulk([better.with("external_id", "A-2")])) == ["updated"])
+        try await tenant.settle()
+        let times: [Instant] = try await tenant.rows(
+            "SELECT happened_at FROM facts WHERE tenant_id = \(tenant.id.uuid) AND kind = 'delivered'"
+        ).decode(Instant.self)
+        #expect(times.map(\.rfc3339) == [earlier.rfc3339, earlier.rfc3339])
+        #expect(try await tenant.get("/v1/runs")["data"]?.arrayValue?.count == 2)
+    }
+
     @Test func `the same orders from many at once are made once`() async throws {
         let tenant = try await TestTenant.make()
         let orders = (1...50).map { order("C-\($0)") }

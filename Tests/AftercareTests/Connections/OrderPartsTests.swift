@@ -269,7 +269,7 @@ import Time
         for (id, risk) in state.risks.sorted(by: { $0.key < $1.key }) {
             lines.append("\(id) \(risk.level) \(risk.reasons) \(risk.assessedAt?.rfc3339 ?? "")")
         }
-        return lines + state.facts.map { "\($0.kind) \($0.episode)" }.sorted()
+        return lines + state.facts.map { "\($0.kind) \($0.episode) \($1.rfc3339)" }.sorted()
     }
 
     // domain.md 5, Ingest 3.

@@ -230,6 +230,14 @@ import Time
         for evidence in conflict.evidence { #expect(escalation.summary.contains(evidence.says)) }
     }
 
+    @Test func `a cancellation stays where it was when the shop says it again after the delivery`() {
+        var story = OrderStory()
+        story.order(1) { $0.lifecycle = .cancelled }
+        story.shipment("S", 3, reported: .delivered)
+        story.order(5) { $0.lifecycle = .cancelled }
+        #expect(story.conflicts.map(\.kind) == [.cancelledButDelivered])
+    }
+
     @Test func `of imported times are not raised when the order becomes a living one`() throws {
         var story = OrderStory()
         story.isHistorical = true

@@ -164,6 +164,16 @@ import Time
         #expect(facts.map(\.key.kind) == [.orderPlaced, .orderPaid])
     }
 
+    @Test func `a fact happened at the earliest time that anything says of it, whichever came first`() {
+        let first = Self.order(1) { $0.financial = .paid }
+        let second = Self.order(2) { $0.financial = .paid }
+        for changes in [[first, second], [second, first]] {
+            let (state, facts, _) = Self.applied(changes)
+            #expect(state?.facts[Fact.Key(kind: .orderPaid, episode: "order")] == Self.at(1))
+            #expect(facts.map(\.key.kind) == [.orderPlaced, .orderPaid])
+        }
+    }
+
     // domain.md 5, Ingest 3.
     @Test func `of two versions of one instant the same one wins in both orders`() {
         let a = Self.order(1, hash: 1) { $0.email = "a@example.com" }

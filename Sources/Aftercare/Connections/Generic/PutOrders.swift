@@ -50,7 +50,8 @@ enum PutOrders {
         for (index, entry) in entries.enumerated() {
             let held = held[index]
             let (outcome, next) = entry.order.apply(to: held.state, of: entry.externalID, receivedAt: now)
-            applied.append(Applied(id: held.id, outcome: outcome, version: held.version + (next == nil ? 0 : 1)))
+            let version = next.map { held.version(with: $0.state) } ?? held.version
+            applied.append(Applied(id: held.id, outcome: outcome, version: version))
             guard let next else { continue }
             changes.append(
                 OrderMirrorStore.Change(
@@ -65,10 +66,11 @@ enum PutOrders {
         guard !changes.isEmpty else { return applied }
         // In one order everywhere, so that of two who make some of the same orders one waits for the other.
         changes.sort { $0.externalID.utf8.lexicographicallyPrecedes($1.externalID.utf8) }
+        let changed = changes.filter { $0.version != $0.held.version }
         let written = try await transaction.query(
-            OrderMirrorStore.upsert(changes, tenant: tenant, store: store, now: now)
+            OrderMirrorStore.upsert(changed, tenant: tenant, store: store, now: now)
         )
-        guard written[0].affected == changes.count else { throw Overtaken() }
+        guard written[0].affected == changed.count else { throw Overtaken() }
         let place = CustomerStore.Place(tenant: tenant, store: store, source: CustomerStore.Place.api)
         let link = CustomerStore.link(changes, at: place, now: now)
         let parts = OrderMirrorStore.parts(of: changes, tenant: tenant, store: store, now: now)

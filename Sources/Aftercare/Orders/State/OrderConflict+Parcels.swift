@@ -142,7 +142,7 @@ extension OrderConflict {
     }
 
     private static func goesOn(_ shipment: Shipment, _ id: String, though state: OrderState) -> OrderConflict? {
-        let cancelledAt = state.provenance.stamp(of: .lifecycle)?.at
+        let cancelledAt = state.facts[Fact.Key(kind: .orderCancelled, episode: Fact.Key.wholeOrder)]
         let said = state.said(.lifecycle, "the order is cancelled")
         if let deliveredAt = shipment.deliveredAt {
             // A shop may cancel what it knows to be delivered, such as an order that came back.
