@@ -114,6 +114,7 @@ enum OrderMirror {
 extension Shipment {
     fileprivate mutating func apply(_ statement: ShipmentStatement, _ receivedAt: Instant) {
         let formerNumber = number
+        note(firstReport: statement)
         for field in provenance.admit(statement.told, by: statement.stamp.received(at: receivedAt)) {
             values.copy(field, from: statement.values)
         }
@@ -131,6 +132,14 @@ extension Shipment {
             note(deliveredAt: status == .delivered ? event.happenedAt : nil, raw: event.raw)
         }
         settle()
+    }
+
+    private mutating func note(firstReport statement: ShipmentStatement) {
+        guard statement.told.contains(.reported), let status = statement.values.reported, let at = statement.stamp.at
+        else { return }
+        let number = statement.values.trackingNumber.flatMap { TrackingNumber($0)?.key }
+        firstReports[Report(status: status, number: number), default: at] =
+            min(firstReports[Report(status: status, number: number)] ?? at, at)
     }
 
     private mutating func note(shippedAt instant: Instant?) {
@@ -155,10 +164,11 @@ extension Shipment {
         if let deliveredAt {
             // `statusRaw` is the word that came with it.
             (status, statusAt, isDelayed) = (.delivered, deliveredAt, false)
+            firstReports = [:]
             return
         }
         isDelayed = latest?.kind == .delay
-        let reportedAt = provenance.stamp(of: .reported)?.at
+        let reportedAt = reportedAt
         if values.reported == .cancelled {
             (status, statusRaw, statusAt) = (.cancelled, values.reportedRaw, reportedAt)
             return

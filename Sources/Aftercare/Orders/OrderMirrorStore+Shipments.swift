@@ -47,13 +47,13 @@ extension OrderMirrorStore {
         return """
             INSERT INTO shipments (tenant_id, id, store_id, order_id, external_id, carrier, tracking_number,
                                    tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                                   reported_status_raw, shipped_at, delivered_at, tracking_key, estimated_delivery,
-                                   signed_by, tracker_said_at, last_event_at, source_updated_at, source_hash,
+                                   reported_status_raw, first_reports, shipped_at, delivered_at, tracking_key,
+                                   estimated_delivery, signed_by, tracker_said_at, last_event_at, source_updated_at, source_hash,
                                    source_received_at, source_stamps, created_at, updated_at)
                  SELECT \(tenant.uuid), id, \(store.uuid), order_id, external_id, carrier, tracking_number,
                         tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                        reported_status_raw, shipped_at, delivered_at, tracking_key, estimated_delivery, signed_by,
-                        tracker_said_at, last_event_at, source_updated_at, source_hash, source_received_at,
+                        reported_status_raw, first_reports, shipped_at, delivered_at, tracking_key,
+                        estimated_delivery, signed_by, tracker_said_at, last_event_at, source_updated_at, source_hash, source_received_at,
                         source_stamps, \(now), \(now)
                    FROM unnest(\(shipments.map(\.id.uuid)), \(shipments.map(\.order.uuid)),
                                \(shipments.map(\.externalID)), \(column(\.values.carrier)),
@@ -61,6 +61,7 @@ extension OrderMirrorStore {
                                \(column(\.status.rawValue)), \(column(\.statusRaw)), \(column(\.statusAt)),
                                \(column(\.isDelayed)),
                                \(column(\.values.reported?.rawValue)), \(column(\.values.reportedRaw)),
+                               \(column { firstReports($0.firstReports) }),
                                \(column(\.shippedAt)), \(column(\.deliveredAt)), \(column(\.number?.key)),
                                \(column(\.tracker?.estimatedDelivery?.description)), \(column(\.tracker?.signedBy)),
                                \(column(\.tracker?.saidAt)), \(column(\.lastEventAt)),
@@ -69,15 +70,16 @@ extension OrderMirrorStore {
                                \(column(\.provenance.newest?.receivedAt)),
                                \(column { stamps($0.provenance) }))
                         AS shipment (id, order_id, external_id, carrier, tracking_number, tracking_url, status,
-                                     status_raw, status_at, is_delayed, reported_status, reported_status_raw, shipped_at,
-                                     delivered_at, tracking_key, estimated_delivery, signed_by, tracker_said_at,
+                                     status_raw, status_at, is_delayed, reported_status, reported_status_raw,
+                                     first_reports, shipped_at, delivered_at, tracking_key, estimated_delivery, signed_by, tracker_said_at,
                                      last_event_at, source_updated_at, source_hash, source_received_at, source_stamps)
             ON CONFLICT (tenant_id, order_id, external_id)
               DO UPDATE SET carrier = excluded.carrier, tracking_number = excluded.tracking_number,
                             tracking_url = excluded.tracking_url, status = excluded.status,
                             status_raw = excluded.status_raw, status_at = excluded.status_at,
                             is_delayed = excluded.is_delayed, reported_status = excluded.reported_status,
-                            reported_status_raw = excluded.reported_status_raw, shipped_at = excluded.shipped_at,
+                            reported_status_raw = excluded.reported_status_raw,
+                            first_reports = excluded.first_reports, shipped_at = excluded.shipped_at,
                             delivered_at = excluded.delivered_at, tracking_key = excluded.tracking_key,
                             estimated_delivery = excluded.estimated_delivery, signed_by = excluded.signed_by,
                             tracker_said_at = excluded.tracker_said_at, last_event_at = excluded.last_event_at,
@@ -110,7 +112,7 @@ extension OrderMirrorStore {
                               precision, local_time, place, tracking_key)
         ON CONFLICT (tenant_id, shipment_id, external_id)
           DO UPDATE SET status = excluded.status, status_raw = excluded.status_raw, message = excluded.message,
-                        happened_at = excluded.happened_at, received_at = excluded.received_at
+                        happened_at = excluded.happened_at, received_at = excluded.received_at, place = excluded.place
         """
     }
 }

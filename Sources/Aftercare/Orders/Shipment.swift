@@ -11,7 +11,7 @@ enum ShipmentStatus: String, CaseIterable, Sendable {
     case pickupReady = "pickup_ready"
     case heldActionRequired = "held_action_required"
     case returning, returned, lost, damaged, delivered
-    /// The request to ship failed. Not a failed delivery.
+    /// Of the shop: the request to ship failed. Of a carrier: it has given up.
     case failed
     case noDataExpired = "no_data_expired"
     case cancelled
@@ -99,8 +99,8 @@ struct TrackingEvent: Hashable, Sendable {
         if happenedAt != other.happenedAt { return happenedAt < other.happenedAt }
         let (rank, otherRank) = (kind.status?.rank ?? -1, other.kind.status?.rank ?? -1)
         if rank != otherRank { return rank < otherRank }
-        return (kind.rawValue, raw ?? "", message ?? "", externalID)
-            < (other.kind.rawValue, other.raw ?? "", other.message ?? "", other.externalID)
+        return (kind.rawValue, raw ?? "", message ?? "", place ?? "", externalID)
+            < (other.kind.rawValue, other.raw ?? "", other.message ?? "", other.place ?? "", other.externalID)
     }
 }
 
@@ -163,6 +163,9 @@ struct ShipmentValues: Hashable, Sendable {
 struct Shipment: Hashable, Sendable {
     var values = ShipmentValues()
     var provenance = Provenance<ShipmentField>()
+    /// When the shop first told each status, until it is delivered: a shop that says the same every night has no news of the
+    /// parcel.
+    var firstReports: [Report: Instant] = [:]
     /// By the source's id.
     var events: [String: TrackingEvent] = [:]
     var tracker: TrackerWord?
@@ -176,6 +179,19 @@ struct Shipment: Hashable, Sendable {
 }
 
 extension Shipment {
+    /// A status as the shop tells it, of the parcel with the number it tells with it.
+    struct Report: Hashable, Sendable {
+        let status: ShipmentStatus
+        let number: String?
+    }
+
+    /// When the status that the shop sums up became so, as far as it tells.
+    var reportedAt: Instant? {
+        guard let status = values.reported else { return nil }
+        let first = [number?.key, nil].compactMap { firstReports[Report(status: status, number: $0)] }.min()
+        return first ?? provenance.stamp(of: .reported)?.at
+    }
+
     var number: TrackingNumber? { values.trackingNumber.flatMap { TrackingNumber($0) } }
 
     /// The reports that are about this parcel: where its number was replaced, those of the former one are not.
@@ -184,8 +200,14 @@ extension Shipment {
         return events.values.filter { $0.number == nil || $0.number == number }
     }
 
+    /// Whether anybody tells how far it is.
+    var isTracked: Bool { values.trackingNumber != nil || status != .unknown || !countedEvents.isEmpty }
+
     /// When it was last heard of.
-    var lastEventAt: Instant? { (countedEvents.map(\.happenedAt) + (statusAt.map { [$0] } ?? [])).max() }
+    var lastEventAt: Instant? {
+        let reports = firstReports.filter { $0.key.number == nil || $0.key.number == number?.key }
+        return (countedEvents.map(\.happenedAt) + reports.map(\.value) + [statusAt].compactMap(\.self)).max()
+    }
 
     /// Reports that contradict the delivery: the parcel was scanned again after it, or was on its way back before.
     var contradictions: [TrackingEvent] {

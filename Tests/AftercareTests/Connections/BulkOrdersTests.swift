@@ -187,7 +187,7 @@ import Time
 }
 
 extension TestTenant {
-    fileprivate func bulk(
+    func bulk(
         _ orders: [JSON],
         store: StoreID? = nil,
         as token: String? = nil,

@@ -253,6 +253,20 @@ import Time
         #expect(Self.status([cancelled, Self.event("a", 30, .progress(.delivered))]) == .delivered)
     }
 
+    @Test func `what the shop says of a parcel again is no news of it, and of another number it is`() {
+        let told = [
+            Self.shipment(20, .inTransit, number: "T1"), Self.shipment(30, .inTransit, number: "T1"),
+            Self.shipment(40, .inTransit, number: "T1"),
+        ]
+        for changes in [told, told.reversed()] {
+            let shipment = Self.applied(changes).state?.shipments["S"]
+            #expect(shipment?.status == .inTransit && shipment?.statusAt == Self.at(20))
+            #expect(shipment?.lastEventAt == Self.at(20))
+        }
+        let replaced = Self.applied(told + [Self.shipment(50, .inTransit, number: "T2")]).state?.shipments["S"]
+        #expect(replaced?.statusAt == Self.at(50))
+    }
+
     @Test func `each parcel has its own facts, and a replaced tracking number raises none`() {
         let (state, facts, _) = Self.applied([Self.shipment(20), Self.shipment(21, number: "T2")])
         #expect(state?.shipments["S"]?.values.trackingNumber == "T2")

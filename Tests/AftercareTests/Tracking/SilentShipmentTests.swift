@@ -89,6 +89,21 @@ import Time
         #expect(try await tenant.ticket(open.first?["id"])["comments"]?.arrayValue?.count == 2)
     }
 
+    @Test func `a shop that says the same of a parcel every night has no news of it`() async throws {
+        let tenant = try await TestTenant.make()
+        for days in stride(from: 9, through: 1, by: -1) {
+            let told = PutBody.order.with("as_of", .string(tenant.ago(days: days).rfc3339)).with(
+                "shipments",
+                [["external_id": "P", "carrier": "DHL", "tracking_number": "N1", "status": "in_transit"]]
+            )
+            #expect(try await tenant.put(told, "A-1").status < 300)
+            let bulk = [told.with("external_id", "A-2").with("number", "A-2")]
+            #expect(try await tenant.bulk(bulk).status == 207)
+        }
+        try await tenant.passNight()
+        #expect(try await silences(tenant) == ["A-1", "A-2"].map { "A shipment is missing: order \($0)" })
+    }
+
     @Test func `the days are the policy's`() async throws {
         let tenant = try await TestTenant.make()
         let connection = try await TrackerConnection.make(tenant, .easypost)
