@@ -43,7 +43,11 @@ make_present() {
     say "making $1 orders that are there already"
     sql -d "$database" -v from=$((present + 1)) -v present="$1" -v store="$(import_store_uuid)" -f "$bench/import.sql"
     present=$1
+    write_out
 }
+
+# What making them left to be written to the disk would be written while something is measured.
+write_out() { sql -d "$database" -c CHECKPOINT; }
 
 # Pages it looks at would be counted as ours, at any moment it likes; what it would do is done between the rounds.
 without_autovacuum() {

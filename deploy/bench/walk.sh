@@ -71,12 +71,12 @@ api() {
 
 now() { echo "${EPOCHREALTIME/./}"; }
 
-# until_none STATEMENT: until it counts nothing.
+# until_none STATEMENT [SECONDS]: until it counts nothing, looking so often.
 until_none() {
     local deadline=$((SECONDS + 300))
     until [[ $(sql -d "$database" -c "$1") == 0 ]]; do
         ((SECONDS < deadline)) || fail "never done: $1"
-        sleep 0.02
+        sleep "${2:-0.02}"
     done
 }
 
