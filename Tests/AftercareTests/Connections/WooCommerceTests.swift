@@ -37,11 +37,16 @@ import Time
     // domain.md 2.1.
     @Test(
         arguments: [
-            ("pending", .pending, .unfulfilled, .open), ("on-hold", .pending, .unfulfilled, .open),
+            ("pending", .paid, .unfulfilled, .open), ("on-hold", .paid, .unfulfilled, .open),
             ("processing", .paid, .unfulfilled, .open), ("completed", .paid, .fulfilled, .open),
             ("cancelled", .paid, .unfulfilled, .cancelled), ("refunded", .refunded, .unfulfilled, .open),
             ("failed", .failed, .unfulfilled, .open), ("trash", .paid, .unfulfilled, .deleted),
             ("wc-completed", .paid, .fulfilled, .open),
+            // Of plugins for shipping.
+            ("shipped", .paid, .fulfilled, .open), ("delivered", .paid, .fulfilled, .open),
+            ("partial-shipped", .paid, .partiallyFulfilled, .open),
+            ("wc-partially-shipped", .paid, .partiallyFulfilled, .open),
+            ("updated-tracking", .paid, .inProgress, .open),
             // domain.md 5, Ingest 8: some plugin's.
             ("awaiting-pickup", .unknown, .unknown, .open),
         ] as [(String, FinancialStatus, FulfillmentStatus, LifecycleStatus)]
@@ -57,9 +62,54 @@ import Time
         #expect(values.financialRaw == status && values.fulfillmentRaw == status && values.lifecycleRaw == status)
     }
 
-    @Test func `an order that was cancelled before anybody paid is not paid`() throws {
-        let body = WooOrder.body(727, ("status", "cancelled"), ("date_paid_gmt", nil))
-        #expect(try WooOrder.state(body).values.financial == .pending)
+    /// Of those that are paid on delivery, and those that were cancelled before anybody paid.
+    @Test(arguments: ["pending", "on-hold", "processing", "cancelled", "shipped"])
+    func `an order without a date of payment is not paid`(_ status: String) throws {
+        let body = WooOrder.body(727, ("status", .string(status)), ("date_paid_gmt", nil))
+        let state = try WooOrder.state(body)
+        #expect(state.values.financial == .pending)
+        #expect(state.facts[Fact.Key(kind: .orderPaid, episode: "order")] == nil)
+    }
+
+    @Test func `a body that says nothing of a date of payment is read by its status`() throws {
+        let statuses: [(JSON, FinancialStatus)] = [("processing", .paid), ("on-hold", .pending), ("shipped", .unknown)]
+        for (status, financial) in statuses {
+            var body = try #require(WooOrder.body(727, ("status", status)).objectValue)
+            body["date_paid_gmt"] = nil
+            #expect(try WooOrder.state(.object(body)).values.financial == financial)
+        }
+    }
+
+    @Test func `an order whose customer was erased has neither address nor name`() throws {
+        let billing: JSON = ["first_name": "[deleted]", "last_name": "[deleted]", "email": "Deleted@site.invalid"]
+        let values = try WooOrder.state(WooOrder.body(727, ("billing", billing))).values
+        #expect(values.email == nil && values.customerName == nil)
+    }
+
+    @Test func `a shop that notes parcels does not say that nothing was shipped`() throws {
+        let items: JSON = [["tracking_id": "a1", "tracking_provider": "DHL", "tracking_number": "JD 1"]]
+        let meta: JSON = [["key": "_wc_shipment_tracking_items", "value": items]]
+        let state = try WooOrder.state(WooOrder.body(727, ("meta_data", meta)))
+        #expect(state.values.fulfillment == .inProgress && state.shipments["a1"]?.number?.key == "JD1")
+    }
+
+    @Test func `parcels that AfterShip notes are parcels, and those it repeats are none`() throws {
+        let meta: JSON = [
+            [
+                "key": "_aftership_tracking_items",
+                "value": [
+                    ["slug": "usps", "tracking_number": "9400", "tracking_id": "f1", "metrics": [:]],
+                    ["slug": "dhl", "tracking_number": "JD1", "tracking_id": "f2"],
+                ],
+            ],
+            [
+                "key": "_wc_shipment_tracking_items",
+                "value": [["tracking_id": "a1", "tracking_provider": "DHL", "tracking_number": "JD 1"]],
+            ],
+        ]
+        let state = try WooOrder.state(WooOrder.body(727, ("meta_data", meta)))
+        #expect(Set(state.shipments.keys) == ["a1", "f1"])
+        #expect(state.shipments["f1"]?.values.carrier == "usps" && state.shipments["f1"]?.shippedAt == nil)
     }
 
     @Test func `an order that was completed and refunded later was fulfilled all the same`() throws {

@@ -42,21 +42,17 @@ import Time
         async throws
     {
         let tenant = try await TestTenant.make()
-        let shop = try await WooShop.connect(tenant)
         let carrier = try await TrackerConnection.make(tenant, .easypost)
-        func order(_ modified: Instant) -> JSON {
-            let parcel = WooOrder.parcel("p1", shippedOn: "\(tenant.ago(days: 4).microseconds / 1_000_000)")
-            return WooOrder.body(
-                727,
-                at: modified,
-                [("date_created_gmt", WooOrder.gmt(tenant.ago(days: 4))), ("meta_data", WooOrder.tracking(parcel))]
-            )
+        let placedAt = tenant.ago(days: 4)
+        func tell(_ status: JSON, _ asOf: Instant) async throws {
+            let changes: [(String, JSON)] = [("as_of", .string(asOf.rfc3339)), ("fulfillment_status", status)]
+            _ = try await tenant.putOrder("727", numbers: [("p1", "N1")], placedAt: placedAt, changes)
+            try await tenant.settle()
         }
-        try await shop.post("order.created", order(tenant.ago(days: 3)))
-        try await tenant.settle()
+        try await tell("unfulfilled", tenant.ago(days: 3))
         let scans = tenant.times([3, 2, 1])
-        var body = ParcelBody.journey(.easypost, scans, number: "00340434")
-        (body.carrier, body.updatedAt) = ("DHLExpress", tenant.ago(days: 1).rfc3339)
+        var body = ParcelBody.journey(.easypost, scans, number: "N1")
+        body.updatedAt = tenant.ago(days: 1).rfc3339
         try await carrier.post(body)
         try await tenant.settle()
         let early = try await state(tenant, "727")
@@ -64,12 +60,9 @@ import Time
         #expect(early["conflicts"]?[0]?["severity"] == "notice" && early["conflicts"]?[0]?["ticket_id"] == .null)
         #expect(try await tickets(tenant) == [])
 
-        // Twice, the second as another delivery.
-        let insisting = order(tenant.ago(days: 0))
-        for _ in 0..<2 {
-            try await shop.post("order.updated", insisting)
-            try await tenant.settle()
-        }
+        // Twice, the second with a time of its own.
+        let insistsAt = tenant.ago(days: 0)
+        for second in 0..<2 { try await tell("unfulfilled", insistsAt + .seconds(second)) }
         let late = try await state(tenant, "727")
         #expect(kinds(late) == ["delivered_but_unfulfilled"])
         let conflict = try #require(late["conflicts"]?[0])
@@ -87,11 +80,8 @@ import Time
         #expect(text.hasPrefix(OrderConflict.Kind.deliveredButUnfulfilled.sentence), "\(text)")
         #expect(text.contains("the order is unfulfilled") && text.contains("the parcel is delivered"))
 
-        // The shop comes round; and says it again.
-        let completed = order(tenant.ago(days: 0) + .seconds(60)).with("status", "completed")
-            .with("date_completed_gmt", WooOrder.gmt(tenant.ago(days: 0)))
-        try await shop.post("order.updated", completed)
-        try await tenant.settle()
+        // The shop comes round.
+        try await tell("fulfilled", insistsAt + .seconds(60))
         #expect(try await kinds(state(tenant, "727")) == [])
     }
 

@@ -182,6 +182,18 @@ import Time
         }
     }
 
+    @Test func `a byte order mark before an answer is passed over`() async throws {
+        try await WooCommerceShop.run { shop in
+            let missing = WooCommerceShop.Fault.error(404, "woocommerce_rest_shop_order_invalid_id")
+            shop.fail(
+                .init(status: 200, body: "\u{FEFF}" + WooOrder.body(727).serialized),
+                .init(status: 404, body: "\u{FEFF}" + missing.body)
+            )
+            let (told, deleted) = (try await source(shop).order("727"), try await source(shop).order("728"))
+            #expect(told?.externalID == "727" && deleted == nil)
+        }
+    }
+
     @Test func `a shop that does not answer, or is not there, is unavailable`() async throws {
         try await WooCommerceShop.run { shop in
             shop.fail(.silence)

@@ -18,7 +18,8 @@ enum WooCommerceOrder {
         let refunds = try WooCommerceRefund.told(body, currency: currency)
         let parcels = try WooCommerceParcel.told(body)
         let stamp = try stamp(body, refunds: refunds, parcels: parcels, askedAt: askedAt)
-        var contents = [OrderChange.Content.order(try statement(body, stamp, refunds: refunds ?? []))]
+        let whole = try statement(body, stamp, refunds: refunds ?? [], hasParcels: !parcels.isEmpty)
+        var contents = [OrderChange.Content.order(whole)]
         contents += parcels.map { .shipment($0.statement(stamp)) }
         if let refunds {
             contents.append(.refundList(RefundList(stamp: stamp, refunds: Set(refunds.map(\.id)))))
@@ -95,7 +96,8 @@ enum WooCommerceOrder {
     private static func statement(
         _ body: BodyReader,
         _ stamp: Stamp,
-        refunds: [WooCommerceRefund]
+        refunds: [WooCommerceRefund],
+        hasParcels: Bool
     ) throws(Poison) -> OrderStatement {
         var told: Set<OrderField> = []
         var values = OrderValues()
@@ -105,8 +107,11 @@ enum WooCommerceOrder {
         }
         if body.contains("billing") {
             told.formUnion([.email, .customerName])
-            values.email = try body.member("billing")?.words("email")
-            values.customerName = try customerName(body)
+            let email = try body.member("billing")?.words("email")
+            if email?.lowercased() != anonymous {
+                values.email = email
+                values.customerName = try customerName(body)
+            }
         }
         let currency = try body.text("currency")
         if body.contains("total") {
@@ -120,10 +125,10 @@ enum WooCommerceOrder {
             let status = WooCommerceStatus(try body.text("status"))
             let (paidAt, completedAt) = (try body.gmt("date_paid_gmt"), try body.gmt("date_completed_gmt"))
             values.financial = status.financial(
-                isPaid: paidAt != nil,
+                isPaid: body.contains("date_paid_gmt") ? paidAt != nil : nil,
                 refunded: refunds.isEmpty ? .nothing : .amount(Money.sum(refunds.map(\.amount)), of: values.total)
             )
-            values.fulfillment = status.fulfillment(isCompleted: completedAt != nil)
+            values.fulfillment = status.fulfillment(isCompleted: completedAt != nil, hasParcels: hasParcels)
             values.lifecycle = status.lifecycle
             (values.financialRaw, values.fulfillmentRaw, values.lifecycleRaw) = (status.raw, status.raw, status.raw)
         }
@@ -144,6 +149,9 @@ enum WooCommerceOrder {
             cancelledAt: nil
         )
     }
+
+    /// What WordPress puts in the place of everybody's address whose data it erases. They are not one person.
+    private static let anonymous = "deleted@site.invalid"
 
     private static func customerName(_ body: BodyReader) throws(Poison) -> String? {
         for member in ["billing", "shipping"] {

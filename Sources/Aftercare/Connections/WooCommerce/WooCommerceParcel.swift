@@ -2,8 +2,8 @@ import FoundationEssentials
 import JSON
 import Time
 
-/// A parcel as the extension Shipment Tracking notes it in an order's `meta_data`. WooCommerce itself knows of none.
-/// Pure.
+/// A parcel as the extensions Shipment Tracking and AfterShip note it in an order's `meta_data`. WooCommerce itself knows of
+/// none. Pure.
 struct WooCommerceParcel: Hashable, Sendable {
     let id: String
     let carrier: String?
@@ -11,22 +11,32 @@ struct WooCommerceParcel: Hashable, Sendable {
     let trackingURL: String?
     let shippedAt: Instant?
 
-    private static let key = "_wc_shipment_tracking_items"
+    /// Where a shop has both extensions, the second may repeat what the first has noted.
+    private static let keys = ["_wc_shipment_tracking_items", "_aftership_tracking_items"]
 
     /// Anything may stand in `meta_data`: what does not look like a parcel is none.
     static func told(_ body: BodyReader) throws(Poison) -> [WooCommerceParcel] {
         var parcels: [WooCommerceParcel] = []
         var seen: Set<String> = []
-        for meta in body.object["meta_data"]?.arrayValue ?? [] where meta["key"]?.stringValue == key {
-            // PHP writes an array of which one was taken out as an object.
-            let items = meta["value"]?.arrayValue ?? meta["value"]?.objectValue?.map(\.value) ?? []
-            for item in items.compactMap(\.objectValue) {
-                guard let parcel = WooCommerceParcel(item), seen.insert(parcel.id).inserted else { continue }
+        for key in keys {
+            let numbers = Set(parcels.compactMap(\.number))
+            for parcel in all(body, key) where seen.insert(parcel.id).inserted {
+                guard parcel.number.map({ !numbers.contains($0) }) ?? true else { continue }
                 parcels.append(parcel)
             }
         }
         return parcels
     }
+
+    private static func all(_ body: BodyReader, _ key: String) -> [WooCommerceParcel] {
+        (body.object["meta_data"]?.arrayValue ?? []).filter { $0["key"]?.stringValue == key }.flatMap { meta in
+            // PHP writes an array of which one was taken out as an object.
+            let items = meta["value"]?.arrayValue ?? meta["value"]?.objectValue?.map(\.value) ?? []
+            return items.compactMap(\.objectValue).compactMap { WooCommerceParcel($0) }
+        }
+    }
+
+    private var number: TrackingNumber? { trackingNumber.flatMap { TrackingNumber($0) } }
 
     private init?(_ item: JSONObject) {
         func text(_ name: String) -> String? {
@@ -36,7 +46,7 @@ struct WooCommerceParcel: Hashable, Sendable {
         trackingNumber = text("tracking_number")
         guard let id = text("tracking_id") ?? trackingNumber, id.utf8.count <= 255 else { return nil }
         self.id = id
-        carrier = text("custom_tracking_provider") ?? text("tracking_provider")
+        carrier = text("custom_tracking_provider") ?? text("tracking_provider") ?? text("slug")
         // It may end up in a customer's mail.
         trackingURL = text("custom_tracking_link").flatMap { url in
             url.hasPrefix("https://") || url.hasPrefix("http://") ? url : nil

@@ -41,7 +41,7 @@ extension WooCommerceREST: CommandedShop {
     }
 
     private static func outcome(of response: HTTPClient.Response) -> CommandOutcome {
-        let code = (try? JSON(parsing: response.body, limits: .foreign))?["code"]?.stringValue
+        let code = json(response)?["code"]?.stringValue
         let said = "the shop answered \(response.status)" + (code.map { " \($0.singleLine(limit: 100))" } ?? "")
         switch response.status {
         case 200: return .accepted(detail: "200", reference: nil)

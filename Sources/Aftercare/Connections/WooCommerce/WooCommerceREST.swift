@@ -142,13 +142,21 @@ struct WooCommerceREST: OrderSource {
         } catch {
             throw error.failure
         }
-        let json = try? JSON(parsing: response.body, limits: .foreign)
+        let json = Self.json(response)
         guard response.status == 200 else {
             if Self.isMissing(response.status, json) { return Answer(isThere: false, json: .null, pages: nil) }
             throw Self.failure(response, json)
         }
         guard let json else { throw .unreadable("a body that is no JSON") }
         return Answer(isThere: true, json: json, pages: response["X-WP-TotalPages"].flatMap { Int($0) })
+    }
+
+    /// Nil for what is no JSON. A file of the shop's program that was saved with a byte order mark puts one before all that
+    /// it answers.
+    static func json(_ response: HTTPClient.Response) -> JSON? {
+        let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+        let body = response.body.starts(with: mark) ? Array(response.body.dropFirst(mark.count)) : response.body
+        return try? JSON(parsing: body, limits: .foreign)
     }
 
     /// With the key pair. The names and values of queries need no percent signs but for the colons of times.

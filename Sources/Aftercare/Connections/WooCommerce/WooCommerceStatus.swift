@@ -4,10 +4,15 @@ struct WooCommerceStatus: Hashable, Sendable {
         case pending
         case onHold = "on-hold"
         case processing, completed, cancelled, refunded, failed, trash
+        // Of plugins for shipping, which many shops have.
+        case shipped, delivered
+        case partialShipped = "partial-shipped"
+        case partiallyShipped = "partially-shipped"
+        case updatedTracking = "updated-tracking"
     }
 
     let raw: String?
-    /// Nil for a status some plugin has made.
+    /// Nil for a status of which nobody here knows what it means.
     let known: Known?
 
     init(_ raw: String?) {
@@ -29,8 +34,11 @@ struct WooCommerceStatus: Hashable, Sendable {
         }
     }
 
-    /// A refund of a part leaves the status as it is, so it is the sums that tell.
-    func financial(isPaid: Bool, refunded: Refunded) -> FinancialStatus {
+    /// A refund of a part leaves the status as it is, so it is the sums that tell; and an order that is paid on delivery is
+    /// processed before, so it is the date of its payment.
+    ///
+    /// - Parameter isPaid: whether it has such a date; nil where the body says nothing of one.
+    func financial(isPaid: Bool?, refunded: Refunded) -> FinancialStatus {
         guard let known else { return .unknown }
         if known == .refunded { return .refunded }
         switch refunded {
@@ -40,21 +48,28 @@ struct WooCommerceStatus: Hashable, Sendable {
         case .nothing: break
         }
         switch known {
-        case .pending, .onHold: return .pending
-        case .processing, .completed: return .paid
+        case .completed: return .paid
+        case .processing: return isPaid ?? true ? .paid : .pending
+        case .pending, .onHold, .cancelled, .trash: return isPaid ?? false ? .paid : .pending
+        case .shipped, .delivered, .partialShipped, .partiallyShipped, .updatedTracking:
+            return isPaid.map { $0 ? .paid : .pending } ?? .unknown
         case .failed: return .failed
-        // They say nothing of the money: the date of its payment does.
-        case .cancelled, .trash: return isPaid ? .paid : .pending
         case .refunded: return .refunded
         }
     }
 
-    /// - Parameter isCompleted: whether it has been `completed` some time: a refund does not undo that.
-    func fulfillment(isCompleted: Bool) -> FulfillmentStatus {
+    /// - Parameters:
+    ///   - isCompleted: whether it has been `completed` some time: a refund does not undo that.
+    ///   - hasParcels: a shop that notes parcels does not say that nothing was shipped.
+    func fulfillment(isCompleted: Bool, hasParcels: Bool) -> FulfillmentStatus {
         switch known {
-        case .completed: .fulfilled
+        // That an order is called delivered is the shop's word for it being done; of a parcel its carrier tells.
+        case .completed, .shipped, .delivered: .fulfilled
+        case .partialShipped, .partiallyShipped: .partiallyFulfilled
+        case .updatedTracking: .inProgress
         case .refunded, .cancelled, .trash: isCompleted ? .fulfilled : .unfulfilled
-        case .pending, .onHold, .processing, .failed: .unfulfilled
+        case .pending, .onHold, .processing: hasParcels ? .inProgress : .unfulfilled
+        case .failed: .unfulfilled
         case nil: .unknown
         }
     }
@@ -63,7 +78,9 @@ struct WooCommerceStatus: Hashable, Sendable {
         switch known {
         case .cancelled: .cancelled
         case .trash: .deleted
-        case .pending, .onHold, .processing, .completed, .refunded, .failed, nil: .open
+        case .pending, .onHold, .processing, .completed, .refunded, .failed, .shipped, .delivered, .partialShipped,
+            .partiallyShipped, .updatedTracking, nil:
+            .open
         }
     }
 }
