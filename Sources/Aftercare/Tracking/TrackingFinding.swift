@@ -35,8 +35,9 @@ struct TrackingFinding: Hashable, Sendable {
             (kind, reason) = (
                 .deliveryException, "The carrier holds the parcel until somebody does something about it."
             )
+        case .failed: (kind, reason) = (.deliveryException, "The carrier or the shop says that it failed.")
         case .unknown, .labelCreated, .pickedUp, .inTransit, .outForDelivery, .attempted, .pickupReady, .delivered,
-            .failed, .cancelled:
+            .cancelled:
             return nil
         }
         let at = shipment.statusAt.map { "\($0.microseconds)" } ?? ""

@@ -47,6 +47,8 @@ import Time
             ("Exception", "Exception_008", "held_action_required"), ("Exception", "Exception_010", "returning"),
             ("Exception", "Exception_011", "returned"), ("Exception", "Exception_012", "damaged"),
             ("Exception", "Exception_013", "lost"), ("Expired", "Expired_001", "no_data_expired"),
+            ("Exception", "Exception_009", "held_action_required"), ("Exception", "Exception_019", "delayed"),
+            ("Exception", "Exception_020", "cancelled"), ("Exception", "Exception_021", "lost"),
             ("Exception", "Exception_099", "unknown"), ("Teleported", nil, "unknown"),
         ] as [(String, String?, String)]
     )
@@ -67,7 +69,8 @@ import Time
             ("TRANSIT", "address_issue", true, "held_action_required"),
             ("TRANSIT", "a_new_code", true, "held_action_required"), ("TRANSIT", "a_new_code", false, "in_transit"),
             ("RETURNED", "return_to_sender", false, "returning"), ("FAILURE", "package_lost", false, "lost"),
-            ("FAILURE", "package_damaged", false, "damaged"), ("FAILURE", "package_undeliverable", false, "failed"),
+            ("FAILURE", "package_disposed", false, "lost"), ("FAILURE", "package_damaged", false, "damaged"),
+            ("FAILURE", "package_undeliverable", false, "failed"),
             ("DELIVERED", "delivered", false, "delivered"), ("Teleported", nil, false, "unknown"),
         ] as [(String, String?, Bool, String)]
     )

@@ -74,15 +74,18 @@ enum AfterShipTracking {
     private static func exception(_ subtag: String?) -> TrackingEvent.Kind? {
         switch subtag {
         case nil, "exception_001": .progress(.failed)
-        // Moved away, held for payment, wrong address, not picked up, papers missing: somebody has to do something.
-        case "exception_002", "exception_006", "exception_007", "exception_008", "exception_018":
+        // Moved away, held for payment, wrong address, not picked up, refused by the carrier, papers missing: somebody has to
+        // do something.
+        case "exception_002", "exception_006", "exception_007", "exception_008", "exception_009", "exception_018":
             .progress(.heldActionRequired)
         case "exception_003", "exception_010": .progress(.returning)
-        // Customs, external factors, processing, weather.
-        case "exception_004", "exception_005", "exception_016", "exception_017": .delay
+        // Customs, external factors, processing, weather, a late flight.
+        case "exception_004", "exception_005", "exception_016", "exception_017", "exception_019": .delay
+        case "exception_020": .progress(.cancelled)
         case "exception_011": .progress(.returned)
         case "exception_012": .progress(.damaged)
-        case "exception_013": .progress(.lost)
+        // The last is destroyed, or thrown away.
+        case "exception_013", "exception_021": .progress(.lost)
         default: nil
         }
     }

@@ -63,7 +63,7 @@ enum ShippoTrack {
         case "RETURNED": .progress(.returning)
         case "FAILURE":
             switch code {
-            case "package_lost": .progress(.lost)
+            case "package_lost", "package_disposed": .progress(.lost)
             case "package_damaged": .progress(.damaged)
             default: .progress(.failed)
             }
