@@ -76,9 +76,10 @@ struct CommandQuestion: Sendable {
 
     // MARK: Goods that come back
 
-    /// A shop without tracking says that everything went out, and nothing more.
+    /// A shop without tracking says that everything went out, and nothing more; so it is for what was picked up, or sold over
+    /// the counter.
     private var hasArrived: Bool {
-        if parcels.isEmpty { return order.state.values.fulfillment == .fulfilled }
+        if !parcels.contains(where: \.isTracked) { return order.state.values.fulfillment == .fulfilled }
         return parcels.contains { $0.deliveredAt != nil || $0.status == .delivered }
     }
 

@@ -28,10 +28,11 @@ extension IgnoredReason {
     var words: String {
         switch self {
         case .unknownTopic: "nothing here is about its topic"
+        case .testNotification: "the shop sent it to see whether it arrives"
         case .toldByOrdersUpdated: "the shop tells the same with orders/updated"
         case .deletionsNotMirrored: "what it says was deleted is not mirrored"
         case .riskLevelNotTold: "it tells of no level of risk"
-        case .paymentsNotMirrored: "it is about a payment, and none that pays money back"
+        case .paymentsNotMirrored: "it is about a payment, and none that a provider pays back"
         case .fulfillmentOrdersNotMirrored: "fulfilment orders are not mirrored"
         case .customersNotMirrored: "customers of this shop are not mirrored"
         case .couponsNotMirrored: "coupons are not mirrored"

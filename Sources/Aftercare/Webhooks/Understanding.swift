@@ -15,6 +15,8 @@ enum Understanding: Hashable, Sendable {
 /// Why an event that was understood changes nothing.
 enum IgnoredReason: String, CaseIterable, Sendable {
     case unknownTopic = "unknown_topic"
+    /// Sent by the shop to see whether it arrives.
+    case testNotification = "test_notification"
     case toldByOrdersUpdated = "told_by_orders_updated"
     case deletionsNotMirrored = "deletions_not_mirrored"
     /// It says that an order's risk was assessed, and not how high it is.

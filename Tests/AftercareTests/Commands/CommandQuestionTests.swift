@@ -105,6 +105,8 @@ import Time
         for order in [Self.order(), Self.order(.fulfilled, parcels: [.inTransit]), Self.order(.partiallyFulfilled)] {
             #expect(try obstacle(CommandBody.comeBack(), order)?.reason == .notDelivered)
         }
+        // What was picked up, sold over the counter or posted without a number is a parcel that nobody tracks.
+        #expect(try obstacle(CommandBody.comeBack(1), Self.order(.fulfilled, parcels: [.unknown])) == nil)
         #expect(try obstacle(CommandBody.comeBack(4), delivered) == .init(reason: .quantityExceedsLeft, line: 0))
         #expect(try obstacle(CommandBody.comeBack(line: "9"), delivered) == .init(reason: .unknownLine, line: 0))
         for state in ReturnState.allCases {

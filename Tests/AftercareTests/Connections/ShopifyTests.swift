@@ -196,6 +196,89 @@ import Time
         #expect(try Self.statement(#"{"id":1,"cancelled_at":null}"#).told.isEmpty)
     }
 
+    @Test func `a body without a time of its own counts from when the shop sent it`() throws {
+        let sentAt = Self.receivedAt - .seconds(60)
+        func changes(_ body: String, sentAt: Instant) throws -> [OrderChange] {
+            let told = try Shopify.understand(
+                topic: "orders/updated",
+                body: Array(body.utf8),
+                receivedAt: Self.receivedAt,
+                saidAt: sentAt
+            )
+            if case .changes(let changes) = told { return changes } else { return [] }
+        }
+        let whole = try changes(
+            #"{"id":1,"updated_at":"2026-01-01T00:00:00Z","financial_status":"pending","fulfillments":[]}"#,
+            sentAt: sentAt
+        )
+        let part = try changes(
+            #"{"id":1,"financial_status":"paid","fulfillments":[{"id":9,"status":"success"}]}"#,
+            sentAt: sentAt
+        )
+        for told in [whole + part, part + whole] {
+            let state = OrderMirror.apply(told, to: nil, receivedAt: Self.receivedAt).state
+            #expect(state.values.financial == .paid)
+            #expect(state.shipments["9"]?.shippedAt == sentAt)
+        }
+    }
+
+    /// Of what an app asked for ids alone, as it may.
+    @Test func `a name that is not told is not taken away`() throws {
+        #expect(try !Self.statement(#"{"id":1,"customer":{"id":7}}"#).told.contains(.customerName))
+        let statement = try Self.statement(#"{"id":1,"customer":null,"shipping_address":{"zip":"1"}}"#)
+        #expect(statement.told.contains(.customerName) && statement.values.customerName == nil)
+    }
+
+    @Test func `of two bodies of one second the one that is cancelled, or has more parts, is the newer`() throws {
+        let (time, lists) = (#""updated_at":"2026-05-04T10:00:00Z""#, [#""refunds":[]"#, #""refunds":[{"id":3}]"#])
+        for number in 0..<20 {
+            let told = [
+                #"{"id":1,"name":"\#(number)",\#(time),"cancelled_at":null,"closed_at":null,\#(lists[0])}"#,
+                #"{"id":1,"name":"\#(number)",\#(time),"cancelled_at":null,"closed_at":null,\#(lists[1])}"#,
+                #"{"id":1,"name":"\#(number)",\#(time),"cancelled_at":"2026-05-04T10:00:00Z",\#(lists[0])}"#,
+            ]
+            let stamps = try told.map { try Self.statement($0).stamp }
+            #expect(stamps[0] < stamps[1] && stamps[1] < stamps[2])
+        }
+    }
+
+    // MARK: Parcels
+
+    private static func shipment(_ body: String) throws -> ShipmentStatement {
+        guard case .changes(let changes) = try understand("fulfillments/create", body),
+            case .shipment(let statement)? = changes.first?.content
+        else { throw Poison(.notAnObject) }
+        return statement
+    }
+
+    @Test func `what needs no shipping is never handed to a carrier`() throws {
+        func fulfillment(_ lines: String) -> String {
+            #"{"id":9,"order_id":1,"status":"success","created_at":"2026-05-04T10:00:00Z","line_items":[\#(lines)]}"#
+        }
+        let (card, tent) = (#"{"id":1,"requires_shipping":false}"#, #"{"id":2,"requires_shipping":true}"#)
+        #expect(try Self.shipment(fulfillment(card)).shippedAt == nil)
+        for lines in ["", #"{"id":3}"#, tent, "\(card),\(tent)"] {
+            #expect(try Self.shipment(fulfillment(lines)).shippedAt != nil)
+        }
+    }
+
+    @Test func `a report has a place, and a time that has not come is that of its telling`() throws {
+        func event(_ happenedAt: String, _ place: String = "") throws -> TrackingEvent? {
+            let body =
+                #"{"id":5,"fulfillment_id":9,"order_id":1,"status":"in_transit","happened_at":"\#(happenedAt)",\#(place)"#
+                + #""created_at":"2026-05-12T10:00:00Z"}"#
+            guard case .changes(let changes) = try Self.understand("fulfillment_events/create", body),
+                case .tracking(let event, _)? = changes.first?.content
+            else { return nil }
+            return event
+        }
+        let place = #""city":"Ottawa","province":null,"country":"CA","#
+        #expect(try event("2026-05-12T09:00:00Z", place)?.place == "Ottawa, CA")
+        #expect(try event("2026-05-13T09:00:00Z")?.happenedAt.rfc3339 == "2026-05-13T09:00:00.000Z")
+        let wrong = try event("2027-05-12T09:00:00Z")
+        #expect(wrong?.happenedAt.rfc3339 == "2026-05-12T10:00:00.000Z" && wrong?.place == nil)
+    }
+
     // domain.md 5, Ingest 9.
     @Test(arguments: [
         ("", "malformed_json"), ("{", "malformed_json"), ("{\"id\":1}x", "malformed_json"), ("[]", "not_an_object"),

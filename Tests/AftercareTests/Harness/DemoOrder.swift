@@ -46,17 +46,19 @@ struct DemoOrder: Sendable {
         body: [UInt8]? = nil,
         secret: String? = nil,
         delivery: String = UUID().uuidString,
-        triggeredAt: Instant? = nil
+        triggeredAt: Instant? = nil,
+        headers others: [(String, String)] = []
     ) async throws -> Answer {
         let body = try body ?? self.body(topic)
-        var headers = [
-            ("Content-Type", "application/json"),
-            ("X-Shopify-Topic", topic),
-            ("X-Shopify-Hmac-Sha256", Self.signature(body, secret: secret ?? tenant.demo.webhookSecret)),
-            ("X-Shopify-Shop-Domain", "demo.myshopify.com"),
-            ("X-Shopify-API-Version", "2026-07"),
-            ("X-Shopify-Webhook-Id", delivery),
-        ]
+        var headers =
+            [
+                ("Content-Type", "application/json"),
+                ("X-Shopify-Topic", topic),
+                ("X-Shopify-Hmac-Sha256", Self.signature(body, secret: secret ?? tenant.demo.webhookSecret)),
+                ("X-Shopify-Shop-Domain", "demo.myshopify.com"),
+                ("X-Shopify-API-Version", "2026-07"),
+                ("X-Shopify-Webhook-Id", delivery),
+            ] + others
         if let triggeredAt { headers.append(("X-Shopify-Triggered-At", triggeredAt.rfc3339)) }
         return try await tenant.server.send("POST", hook, headers: headers, raw: body)
     }

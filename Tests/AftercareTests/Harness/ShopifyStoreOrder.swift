@@ -146,7 +146,8 @@ struct ShopifyStoreOrder: Hashable {
     func rest(_ payment: Payment, withSets: Bool = false) -> JSON {
         var body: JSONObject = [
             "id": Self.number(payment.id), "order_id": Self.number(id), "kind": .string(payment.kind),
-            "status": .string(payment.status), "gateway": "shopify_payments", "parent_id": 77,
+            "status": .string(payment.status), "gateway": "shopify_payments", "manual_payment_gateway": false,
+            "parent_id": 77,
             "amount": .string(payment.amount), "currency": "USD", "created_at": Self.local(payment.createdAt),
             "processed_at": Self.local(payment.processedAt),
         ]
@@ -205,7 +206,7 @@ struct ShopifyStoreOrder: Hashable {
         let shown = parcel.status == "cancelled" ? "CANCELED" : last ?? "FULFILLED"
         return [
             "id": Self.gid("Fulfillment", parcel.id), "status": .string(parcel.status.uppercased()),
-            "displayStatus": .string(shown), "createdAt": Self.utc(parcel.createdAt),
+            "displayStatus": .string(shown), "requiresShipping": true, "createdAt": Self.utc(parcel.createdAt),
             "updatedAt": Self.utc(parcel.updatedAt),
             "trackingInfo": [
                 [
@@ -218,7 +219,7 @@ struct ShopifyStoreOrder: Hashable {
                     [
                         "id": Self.gid("FulfillmentEvent", report.id), "status": .string(report.status.uppercased()),
                         "message": .string(report.message ?? ""), "happenedAt": Self.utc(report.at),
-                        "createdAt": Self.utc(report.at + 1),
+                        "createdAt": Self.utc(report.at + 1), "city": nil, "province": nil, "country": "AT",
                     ]
                 }
             ),
@@ -236,7 +237,8 @@ struct ShopifyStoreOrder: Hashable {
         [
             "id": Self.gid("OrderTransaction", payment.id), "kind": .string(payment.kind.uppercased()),
             "status": .string(payment.status.uppercased()), "gateway": "shopify_payments",
-            "createdAt": Self.utc(payment.createdAt), "processedAt": Self.utc(payment.processedAt),
+            "manualPaymentGateway": false, "createdAt": Self.utc(payment.createdAt),
+            "processedAt": Self.utc(payment.processedAt),
             "parentTransaction": ["id": "gid://shopify/OrderTransaction/77"],
             "amountSet": [
                 "shopMoney": ["amount": "9.1", "currencyCode": "EUR"],

@@ -57,6 +57,35 @@ import Time
         #expect(try Self.refunds("refunds/create", Array(refund.utf8)).first?.transactions == [])
     }
 
+    // domain.md 5, case 12.
+    @Test(arguments: [
+        #""gateway":"manual""#, #""gateway":"Cash on Delivery (COD)","manual_payment_gateway":true"#,
+        #""gateway":"shopify_store_credit""#,
+    ])
+    func `what is paid back by hand is recorded, and no money is said to have moved`(_ gateway: String) throws {
+        let payment = #""kind":"refund",\#(gateway),"status":"success","amount":"20.00","currency":"EUR""#
+        let body =
+            #"{"id":3,"order_id":1,"created_at":"2026-05-04T10:00:00Z","transactions":[{"id":7,\#(payment)}]}"#
+        let statement = try #require(try Self.refunds("refunds/create", Array(body.utf8)).first)
+        #expect(statement.transactions == [])
+        var state = OrderState()
+        state.apply(statement, receivedAt: Self.receivedAt)
+        #expect(state.refunds["3"]?.state == .recordedUnverified && state.refunds["3"]?.amount == .eur(2000))
+        #expect(state.refundFacts("3").map(\.kind) == [.refundRecorded])
+        let alone = try Shopify.understand(
+            topic: "order_transactions/create",
+            body: Array(#"{"id":7,"order_id":1,\#(payment)}"#.utf8),
+            receivedAt: Self.receivedAt
+        )
+        #expect(alone == .ignored(.paymentsNotMirrored))
+        // Beside money that does move, it is only that which counts.
+        let card =
+            #"{"id":8,"kind":"refund","gateway":"shopify_payments","status":"success","amount":"5.00","currency":"EUR"}"#
+        let both = #"{"id":3,"order_id":1,"transactions":[{"id":7,\#(payment)},\#(card)]}"#
+        let mixed = try #require(try Self.refunds("refunds/create", Array(both.utf8)).first)
+        #expect(mixed.transactions.map(\.externalID) == ["8"] && mixed.terms == nil)
+    }
+
     // domain.md 5, Ingest 8 and case 13.
     @Test(arguments: [
         (#""amount":"10","currency":"EUR""#, Money(amount: 1000, currency: "EUR")),

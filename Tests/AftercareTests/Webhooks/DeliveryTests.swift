@@ -48,6 +48,20 @@ import Time
         #expect(try await demo.order()["version"] == 1)
     }
 
+    @Test func `what a shop sends to see whether it arrives is kept, and changes nothing`() async throws {
+        let tenant = try await TestTenant.make()
+        let demo = DemoOrder(tenant)
+        for (test, events) in [("true", 1), ("false", 2)] {
+            let answer = try await demo.post("orders/create", headers: [("X-Shopify-Test", test)])
+            #expect(answer.status == 200)
+            try await tenant.settle()
+            #expect(try await count("inbound_events", tenant) == events)
+            #expect(try await count("orders", tenant) == events - 1)
+        }
+        let told = try await tenant.list("/v1/inbound-events?state=ignored")
+        #expect(told.map { $0["topic"] } == ["test/orders/create"] && told.first?["reason"] == "test_notification")
+    }
+
     // domain.md 5, Ingest 2 and 3.
     @Test func `one body under fifty delivery ids, eight at once, changes the order once`() async throws {
         let tenant = try await TestTenant.make()

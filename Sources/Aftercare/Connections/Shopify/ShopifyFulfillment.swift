@@ -4,21 +4,29 @@ import Time
 
 /// The bodies of Shopify's `fulfillments/*` and `fulfillment_events/*` topics, read. Pure.
 enum ShopifyFulfillment {
-    static func changes(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
-        let statement = try statement(body, receivedAt: receivedAt)
+    /// - Parameter sentAt: when the shop sent it, which counts where it does not say when it was true.
+    static func changes(_ body: BodyReader, receivedAt: Instant, sentAt: Instant? = nil) throws(Poison) -> [OrderChange]
+    {
+        let statement = try statement(body, receivedAt: receivedAt, sentAt: sentAt)
         return [OrderChange(order: try body.id("order_id"), content: .shipment(statement))]
     }
 
     static func eventChanges(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
         let raw = try body.text("status")
-        let happenedAt = try body.time("happened_at", "created_at", "updated_at")
+        var happenedAt = try body.time("happened_at", "created_at", "updated_at")
+        // Apps set it as they like: one of a day to come would be the latest of its parcel until then.
+        if let toldAt = try body.time("created_at"), let at = happenedAt, at > toldAt + .seconds(86_400) {
+            happenedAt = toldAt
+        }
+        let place = [try body.words("city"), try body.words("province"), try body.words("country")]
         let event = TrackingEvent(
             externalID: try body.id("id"),
             kind: raw?.lowercased() == "delayed" ? .delay : .progress(status(raw)),
             raw: raw,
             message: try body.words("message"),
             happenedAt: happenedAt ?? receivedAt,
-            receivedAt: receivedAt
+            receivedAt: receivedAt,
+            place: place.contains { $0 != nil } ? place.compactMap(\.self).joined(separator: ", ") : nil
         )
         let shipment = try body.id("fulfillment_id")
         return [OrderChange(order: try body.id("order_id"), content: .tracking(event, shipment: shipment))]
@@ -29,7 +37,11 @@ enum ShopifyFulfillment {
         "tracking_urls", "created_at",
     ]
 
-    static func statement(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> ShipmentStatement {
+    static func statement(
+        _ body: BodyReader,
+        receivedAt: Instant,
+        sentAt: Instant? = nil
+    ) throws(Poison) -> ShipmentStatement {
         var told: Set<ShipmentField> = []
         var values = ShipmentValues()
         if body.contains("tracking_company") {
@@ -51,13 +63,14 @@ enum ShopifyFulfillment {
             let tracking = try body.text("shipment_status")
             (values.reported, values.reportedRaw) = reported(status: status, tracking: tracking)
         }
-        let saidAt = try body.time("updated_at", "created_at") ?? receivedAt
+        let saidAt = try body.time("updated_at", "created_at") ?? sentAt ?? receivedAt
         let createdAt = try body.time("created_at")
         let isDelivered = values.reported == .delivered
-        let isShipped = status?.lowercased() == "success" || values.reported?.impliesShipped == true
+        let isSent = try requiresShipping(body)
+        let isShipped = isSent && status?.lowercased() == "success" || values.reported?.impliesShipped == true
         return ShipmentStatement(
             externalID: try body.id("id"),
-            stamp: try body.stamp(members),
+            stamp: try body.stamp(members, saidAt: sentAt),
             told: told,
             values: values,
             shippedAt: isShipped ? createdAt ?? saidAt : nil,
@@ -72,6 +85,13 @@ enum ShopifyFulfillment {
         case "error", "failure": (.failed, status)
         default: tracking.map { (Self.status($0), $0) } ?? (nil, nil)
         }
+    }
+
+    /// Gift cards are fulfilled like everything else, and nothing of them is handed to anybody.
+    private static func requiresShipping(_ body: BodyReader) throws(Poison) -> Bool {
+        if let isSent = body.object["requires_shipping"]?.boolValue { return isSent }
+        let lines = try body.list("line_items")
+        return lines.isEmpty || lines.contains { $0.object["requires_shipping"]?.boolValue != false }
     }
 
     private static func first(_ body: BodyReader, _ name: String) -> String? {

@@ -5,14 +5,17 @@ import Time
 /// The body of Shopify's `orders/*` topics, read. Pure.
 enum ShopifyOrder {
     /// The order, and every shipment and refund within it.
-    static func changes(_ body: BodyReader, receivedAt: Instant) throws(Poison) -> [OrderChange] {
+    ///
+    /// - Parameter sentAt: when the shop sent it, which counts where it does not say when it was true.
+    static func changes(_ body: BodyReader, receivedAt: Instant, sentAt: Instant? = nil) throws(Poison) -> [OrderChange]
+    {
         let order = try body.id("id")
-        var changes = [OrderChange(order: order, content: .order(try statement(body)))]
+        var changes = [OrderChange(order: order, content: .order(try statement(body, sentAt)))]
         for fulfillment in try body.list("fulfillments") {
-            let statement = try ShopifyFulfillment.statement(fulfillment, receivedAt: receivedAt)
+            let statement = try ShopifyFulfillment.statement(fulfillment, receivedAt: receivedAt, sentAt: sentAt)
             changes.append(OrderChange(order: order, content: .shipment(statement)))
         }
-        let saidAt = try body.time("updated_at")
+        let saidAt = try body.time("updated_at") ?? sentAt
         for refund in try body.list("refunds") {
             let statement = try ShopifyRefund.statement(refund, saidAt: saidAt)
             changes.append(OrderChange(order: order, content: .refund(statement)))
@@ -27,7 +30,7 @@ enum ShopifyOrder {
         var values = OrderValues()
         values.lifecycle = .deleted
         let statement = OrderStatement(
-            stamp: Stamp(at: receivedAt, hash: try body.stamp(["id"]).hash),
+            stamp: body.stamp(["id"], at: receivedAt),
             told: [.lifecycle],
             values: values,
             isComplete: false,
@@ -42,7 +45,16 @@ enum ShopifyOrder {
         "cancelled_at", "closed_at", "cancel_reason", "processed_at", "created_at", "line_items",
     ]
 
-    private static func statement(_ body: BodyReader) throws(Poison) -> OrderStatement {
+    /// The shop's times are whole seconds, and one action of it sends several bodies. Of two of one second the one that has
+    /// more of what is never taken back is the newer: it is cancelled, it has more shipments and refunds.
+    private static func stamp(_ body: BodyReader, _ sentAt: Instant?) throws(Poison) -> Stamp {
+        let stamp = try body.stamp(members, saidAt: sentAt)
+        let parts = ["fulfillments", "refunds"].reduce(0) { $0 + (body.object[$1]?.arrayValue?.count ?? 0) }
+        let isCancelled = body.object["cancelled_at"].map { !$0.isNull } ?? false
+        return Stamp(at: stamp.at, hash: [isCancelled ? 1 : 0, UInt8(clamping: parts)] + stamp.hash)
+    }
+
+    private static func statement(_ body: BodyReader, _ sentAt: Instant?) throws(Poison) -> OrderStatement {
         var told: Set<OrderField> = []
         var values = OrderValues()
         if body.contains("name") {
@@ -55,8 +67,11 @@ enum ShopifyOrder {
             values.email = emails.compactMap { $0 }.first { !$0.isEmpty }
         }
         if body.contains("customer", "billing_address", "shipping_address") {
-            told.insert(.customerName)
-            values.customerName = try customerName(body)
+            // An app may have asked for their ids alone.
+            if try tellsName(body) {
+                told.insert(.customerName)
+                values.customerName = try customerName(body)
+            }
         }
         if body.contains("customer") {
             told.insert(.customer)
@@ -98,7 +113,7 @@ enum ShopifyOrder {
             values.lines = try lines(body, currency: try body.text("currency"))
         }
         return OrderStatement(
-            stamp: try body.stamp(members),
+            stamp: try stamp(body, sentAt),
             told: told,
             values: values,
             isComplete: told.isSuperset(of: [.number, .financial, .lines]),
@@ -106,8 +121,18 @@ enum ShopifyOrder {
         )
     }
 
+    private static let people = ["customer", "shipping_address", "billing_address"]
+
+    private static func tellsName(_ body: BodyReader) throws(Poison) -> Bool {
+        for name in people {
+            guard let person = body.object[name] else { continue }
+            if person.isNull || person["first_name"] != nil || person["last_name"] != nil { return true }
+        }
+        return false
+    }
+
     private static func customerName(_ body: BodyReader) throws(Poison) -> String? {
-        for member in ["customer", "shipping_address", "billing_address"] {
+        for member in people {
             guard let person = try body.member(member) else { continue }
             let parts = [try person.text("first_name"), try person.text("last_name")]
             let name = parts.compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: " ")

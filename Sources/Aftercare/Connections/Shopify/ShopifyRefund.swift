@@ -9,9 +9,10 @@ enum ShopifyRefund {
         [OrderChange(order: try body.id("order_id"), content: .refund(try statement(body)))]
     }
 
-    /// Nil where the transaction pays nothing back: a sale, a capture, a void, …
+    /// Nil where the transaction pays nothing back that the shop knows of: a sale, a capture, a void, …, and what somebody
+    /// pays back by hand.
     static func transactionChange(_ body: BodyReader) throws(Poison) -> OrderChange? {
-        guard try isRefund(body) else { return nil }
+        guard try isRefund(body), try !isByHand(body) else { return nil }
         let statement = try transaction(body)
         return OrderChange(order: try body.id("order_id"), content: .refundTransaction(statement))
     }
@@ -20,22 +21,32 @@ enum ShopifyRefund {
 
     /// - Parameter saidAt: when the order's body that it stands in was true; a refund's own body has no such time.
     static func statement(_ body: BodyReader, saidAt: Instant? = nil) throws(Poison) -> RefundStatement {
-        var transactions: [RefundTransactionStatement] = []
-        for item in try body.list("transactions") {
-            guard try isRefund(item) else { continue }
-            transactions.append(try transaction(item, saidAt: saidAt))
+        var (transactions, byHand): ([RefundTransactionStatement], [RefundTransactionStatement]) = ([], [])
+        for item in try body.list("transactions") where try isRefund(item) {
+            let payment = try transaction(item, saidAt: saidAt)
+            if try isByHand(item) { byHand.append(payment) } else { transactions.append(payment) }
         }
         let recordedAt = try body.time("created_at", "processed_at")
         return RefundStatement(
             externalID: try body.id("id"),
             stamp: body.stamp(members, at: saidAt ?? recordedAt),
             recordedAt: recordedAt,
-            transactions: transactions
+            transactions: transactions,
+            terms: transactions.isEmpty && !byHand.isEmpty
+                ? RefundTerms(amount: Money.sum(byHand.map(\.amount)), reason: nil) : nil
         )
     }
 
+    /// Whether the shop only notes that it was paid back: by hand, as where the customer paid on delivery, or as credit in
+    /// the shop. It says `success` all the same, and no bank will ever send anything.
+    private static func isByHand(_ body: BodyReader) throws(Poison) -> Bool {
+        if let isManual = body.object["manual_payment_gateway"]?.boolValue, isManual { return true }
+        return ["manual", "shopify_store_credit"].contains(try body.text("gateway")?.lowercased())
+    }
+
     private static let transactionMembers = [
-        "id", "kind", "status", "gateway", "parent_id", "amount", "currency", "amount_set", "created_at",
+        "id", "kind", "status", "gateway", "manual_payment_gateway", "parent_id", "amount", "currency", "amount_set",
+        "created_at",
         "processed_at",
     ]
 

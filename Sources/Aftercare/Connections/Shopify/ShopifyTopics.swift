@@ -144,12 +144,13 @@ enum Shopify {
         receivedAt: Instant,
         saidAt: Instant? = nil
     ) throws(Poison) -> Understanding {
+        if topic.hasPrefix(InboundEvent.Headers.shopifyTest) { return .ignored(.testNotification) }
         guard let topic = ShopifyTopic(rawValue: topic) else { return .ignored(.unknownTopic) }
         switch topic.handling {
         case .ignored(let reason):
             return .ignored(reason)
         case .order:
-            return .changes(try ShopifyOrder.changes(BodyReader(body), receivedAt: receivedAt))
+            return .changes(try ShopifyOrder.changes(BodyReader(body), receivedAt: receivedAt, sentAt: saidAt))
         case .deletion:
             return .changes(try ShopifyOrder.deletion(BodyReader(body), receivedAt: receivedAt))
         case .uninstallation:
@@ -157,7 +158,7 @@ enum Shopify {
             try BodyReader(body).demand("domain", "myshopify_domain")
             return .uninstalled
         case .fulfillment:
-            return .changes(try ShopifyFulfillment.changes(BodyReader(body), receivedAt: receivedAt))
+            return .changes(try ShopifyFulfillment.changes(BodyReader(body), receivedAt: receivedAt, sentAt: saidAt))
         case .fulfillmentEvent:
             return .changes(try ShopifyFulfillment.eventChanges(BodyReader(body), receivedAt: receivedAt))
         case .refund:

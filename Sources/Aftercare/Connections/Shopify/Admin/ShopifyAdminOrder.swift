@@ -119,7 +119,10 @@ enum ShopifyAdminOrder {
     private static func fulfillments(_ body: BodyReader) throws(Poison) -> JSON {
         var fulfillments: [JSON] = []
         for fulfillment in try body.list("fulfillments") {
-            var plain = fulfillment.renamed(["id": "id", "createdAt": "created_at", "updatedAt": "updated_at"])
+            var plain = fulfillment.renamed([
+                "id": "id", "requiresShipping": "requires_shipping", "createdAt": "created_at",
+                "updatedAt": "updated_at",
+            ])
             plain["status"] = try fulfillment.word("status")
             plain["shipment_status"] = try shipmentStatus(fulfillment)
             if fulfillment.contains("trackingInfo") {
@@ -144,7 +147,8 @@ enum ShopifyAdminOrder {
 
     private static func plain(event: BodyReader, of fulfillment: String, order: String) throws(Poison) -> JSONObject {
         var plain = event.renamed([
-            "id": "id", "message": "message", "happenedAt": "happened_at", "createdAt": "created_at",
+            "id": "id", "message": "message", "city": "city", "province": "province", "country": "country",
+            "happenedAt": "happened_at", "createdAt": "created_at",
         ])
         plain["status"] = try event.word("status")
         plain["fulfillment_id"] = .string(fulfillment)
@@ -168,7 +172,8 @@ enum ShopifyAdminOrder {
 
     private static func transaction(_ body: BodyReader) throws(Poison) -> JSONObject {
         var plain = body.renamed([
-            "id": "id", "gateway": "gateway", "createdAt": "created_at", "processedAt": "processed_at",
+            "id": "id", "gateway": "gateway", "manualPaymentGateway": "manual_payment_gateway",
+            "createdAt": "created_at", "processedAt": "processed_at",
         ])
         plain["kind"] = try body.word("kind")
         plain["status"] = try body.word("status")

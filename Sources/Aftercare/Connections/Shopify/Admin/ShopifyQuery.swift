@@ -204,7 +204,7 @@ private enum Document {
     private static let parcel = """
 
         fragment Parcel on Fulfillment {
-          id status displayStatus createdAt updatedAt
+          id status displayStatus requiresShipping createdAt updatedAt
           trackingInfo(first: 5) { company number url }
           events(first: $events) { nodes { ...Report } pageInfo { hasNextPage endCursor } }
         }
@@ -212,7 +212,7 @@ private enum Document {
 
     private static let report = """
 
-        fragment Report on FulfillmentEvent { id status message happenedAt createdAt }
+        fragment Report on FulfillmentEvent { id status message city province country happenedAt createdAt }
         """
 
     private static let repayment = """
@@ -226,7 +226,7 @@ private enum Document {
     private static let payment = """
 
         fragment Payment on OrderTransaction {
-          id kind status gateway createdAt processedAt
+          id kind status gateway manualPaymentGateway createdAt processedAt
           amountSet { ...Sums }
           parentTransaction { id }
         }
