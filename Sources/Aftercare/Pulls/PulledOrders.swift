@@ -75,11 +75,14 @@ enum PulledOrders {
     ) -> Answer {
         var (saidAt, isLive): (Instant?, Bool) = (nil, true)
         // One that cannot be understood is stored all the same, and quarantined by whoever applies it.
-        if case .changes(let changes)? = try? understood(.order, order.body) {
-            for case .order(let statement) in changes.map(\.content) {
-                saidAt = statement.stamp.at ?? saidAt
-                if statement.told.contains(.lifecycle) { isLive = statement.values.lifecycle != .deleted }
+        let changes: [OrderChange] =
+            switch try? understood(.order, order.body) {
+            case .changes(let changes), .answer(let changes, _): changes
+            default: []
             }
+        for case .order(let statement) in changes.map(\.content) {
+            saidAt = statement.stamp.at ?? saidAt
+            if statement.told.contains(.lifecycle) { isLive = statement.values.lifecycle != .deleted }
         }
         return Answer(
             externalID: order.externalID,

@@ -5,7 +5,7 @@ extension Stamp {
     /// The same, of what a shop answered to a question that was asked then. It is newer than all the shop told by itself
     /// with the same time, and of two answers the later is: a shop may change an order and leave its time as it was.
     func answered(to askedAt: Instant) -> Stamp {
-        // No webhook's hash begins like this: it has a digest there, or a number and then one.
+        // No webhook's hash begins like this: it has a digest there, or a small number or two and then one.
         Stamp(at: at, hash: Array(repeating: 255, count: 16) + askedAt.sortableBytes + hash, receivedAt: receivedAt)
     }
 }

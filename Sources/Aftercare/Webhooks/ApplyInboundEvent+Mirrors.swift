@@ -56,6 +56,49 @@ extension ApplyInboundEvent {
         }
     }
 
+    // MARK: The returns of an order that a shop has answered with
+
+    typealias HeldReturn = (change: ReturnChange, known: ReturnStore.Held)
+
+    /// In one order everywhere, so that two events about the same returns do not wait for each other.
+    func hold(
+        _ returns: [ReturnChange],
+        of event: InboundEvent,
+        now: Instant,
+        in transaction: Transaction
+    ) async throws -> [HeldReturn] {
+        var held: [HeldReturn] = []
+        for change in returns.sorted(by: { $0.externalID < $1.externalID }) {
+            let known = try await ReturnStore.hold(
+                change.externalID,
+                tenant: event.tenant,
+                store: event.store,
+                now: now,
+                in: transaction
+            )
+            held.append((change, known))
+        }
+        return held
+    }
+
+    func apply(
+        _ held: HeldReturn,
+        of event: InboundEvent,
+        isHistorical: Bool,
+        now: Instant,
+        in transaction: Transaction
+    ) async throws -> ApplyReturn.Outcome {
+        let apply = ApplyReturn(
+            tenant: event.tenant,
+            store: try await store(of: event, in: transaction),
+            event: event.id,
+            receivedAt: event.receivedAt,
+            isHistorical: isHistorical,
+            now: now
+        )
+        return try await apply.apply(held.change, to: held.known, in: transaction)
+    }
+
     // MARK: In one transaction
 
     /// What a feature made of an event.

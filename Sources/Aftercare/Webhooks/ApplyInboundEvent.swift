@@ -55,11 +55,15 @@ struct ApplyInboundEvent {
             try await settle(event, as: .ignored, reason.rawValue, job)
         case .uninstalled:
             try await disconnect(event, job)
-        case .changes where isDisabled, .tracking where isDisabled, .return where isDisabled, .dispute where isDisabled,
-            .customer where isDisabled:
+        case .changes where isDisabled, .answer where isDisabled, .tracking where isDisabled, .return where isDisabled,
+            .dispute where isDisabled, .customer where isDisabled:
             try await settle(event, as: .ignored, IgnoredReason.connectionDisabled.rawValue, job)
         case .changes(let changes):
             try await quarantining(event, job) { try await apply(changes, of: event, provider, connectedAt, job) }
+        case .answer(let changes, let returns):
+            try await quarantining(event, job) {
+                try await apply(changes, returns: returns, of: event, provider, connectedAt, job)
+            }
         case .tracking(let update):
             try await quarantining(event, job) {
                 try await ApplyTracking(environment: environment).run(update, of: event, job)
@@ -103,6 +107,7 @@ struct ApplyInboundEvent {
 
     private func apply(
         _ changes: [OrderChange],
+        returns: [ReturnChange] = [],
         of event: InboundEvent,
         _ provider: Connection.Provider,
         _ connectedAt: Instant,
@@ -116,6 +121,9 @@ struct ApplyInboundEvent {
             var raises: [SQL] = []
             var isRedacted = false
             var follow = FollowTracking()
+            var isHistory = false
+            // Before their order, as everywhere.
+            let heldReturns = try await hold(returns, of: event, now: now, in: transaction)
             // In one order everywhere, so that two events about the same orders do not wait for each other.
             for order in Set(changes.map(\.order)).sorted() {
                 let held = try await OrderMirrorStore.hold(
@@ -132,7 +140,7 @@ struct ApplyInboundEvent {
                     to: held.state,
                     receivedAt: event.receivedAt
                 )
-                let isHistory =
+                isHistory =
                     event.via == .pull && PulledOrders.isHistory(outcome, of: held.state, connectedAt: connectedAt)
                 outcome.state.isHistorical = isHistory
                 for _ in outcome.regressions {
@@ -162,6 +170,11 @@ struct ApplyInboundEvent {
                 if event.via == .pull {
                     transaction.add(OrderStore.verify([held.id], tenant: event.tenant, at: event.receivedAt))
                 }
+            }
+            for known in heldReturns {
+                let applied = try await apply(known, of: event, isHistorical: isHistory, now: now, in: transaction)
+                isRedacted = isRedacted || applied.isRedacted
+                raises += applied.last
             }
             // After all orders are held: whoever opens a ticket holds the store's counter from then on.
             for statement in follow.statements { transaction.add(statement) }

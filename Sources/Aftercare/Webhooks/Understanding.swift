@@ -2,6 +2,8 @@
 /// privacy request, the end of the connection, or nothing, with the reason.
 enum Understanding: Hashable, Sendable {
     case changes([OrderChange])
+    /// What a shop answered of one order, with its returns.
+    case answer([OrderChange], returns: [ReturnChange])
     case tracking(TrackingUpdate)
     case `return`(ReturnChange)
     case dispute(DisputeChange)

@@ -114,6 +114,29 @@ import Time
         #expect(outcome.state.refundTransactions["501"]?.word.shopAmount == Money(amount: 910, currency: "EUR"))
     }
 
+    @Test func `an answer too says what needs no shipping, and what is paid back by hand`() throws {
+        let full = Self.full.answer
+        func changed(_ list: String, _ change: (JSON) -> JSON) -> JSON {
+            full.with(list, .array((full[list]?.arrayValue ?? []).map(change)))
+        }
+        for isSent in [true, false] {
+            let sent = changed("fulfillments") {
+                $0.with("status", "SUCCESS").with("displayStatus", "FULFILLED").with("events", nil)
+                    .with("requiresShipping", .bool(isSent))
+            }
+            let state = OrderMirror.apply(try Self.pulled(sent), to: nil, receivedAt: Self.receivedAt).state
+            #expect(state.shipments.count == 2 && state.shipments.values.allSatisfy { ($0.shippedAt != nil) == isSent })
+        }
+        let byHand = changed("refunds") { refund in
+            let payments = (refund["transactions"]?["nodes"]?.arrayValue ?? []).map {
+                $0.with("manualPaymentGateway", true)
+            }
+            return refund.with("transactions", ShopifyStoreOrder.connection(payments))
+        }
+        let state = OrderMirror.apply(try Self.pulled(byHand), to: nil, receivedAt: Self.receivedAt).state
+        #expect(state.refunds["401"]?.state == .recordedUnverified && state.refundTransactions == [:])
+    }
+
     // domain.md 5, Ingest 1 and 4.
     @Test(arguments: 0..<150 as Range<UInt64>)
     func `whoever tells first, and however often, the mirror and its facts end up the same`(_ seed: UInt64) throws {

@@ -120,6 +120,42 @@ import Time
         #expect(try Self.changes(try await admin.order("9107199254740991001")).count == 1)
     }
 
+    @Test func `the returns of an order come with it where the app may see them, and are not asked for without any`()
+        async throws
+    {
+        var order = ShopifyStoreOrder()
+        order.returns = "IN_PROGRESS"
+        let id = ShopifyStoreOrder.gid("Order", order.id).stringValue ?? ""
+        let returns = (1...7).map { ShopifyStoreOrder.returned($0, "OPEN") }
+        let double = try ShopifyAdminDouble([order, ShopifyStoreOrder(id: 1002)])
+        double.change { $0.returnsOfOrders = [id: returns] }
+        let admin = Self.admin(double)
+        func told(_ id: Int) async throws -> [ReturnChange] {
+            let order = try #require(try await admin.order("\(id)"))
+            return try ShopifyAdminOrder.returns(BodyReader(order.body), askedAt: Self.at(90))
+        }
+        #expect(try await told(order.id) == [])
+        double.change { $0.scopes.append("read_returns") }
+        let changes = try await told(order.id)
+        #expect(changes.map(\.externalID) == (1...7).map(String.init))
+        let first = try #require(changes.first)
+        #expect(first.order == "\(order.id)" && first.statement.values.reported == .approved)
+        #expect(first.statement.stamp.at == Self.at(90) && first.statement.values.name == "#1001-R1")
+        #expect(
+            first.statement.values.announced == [
+                AnnouncedLine(
+                    externalID: "10",
+                    orderLine: "31",
+                    quantity: 1,
+                    reason: "size_too_small",
+                    note: "Too tight"
+                )
+            ]
+        )
+        #expect(double.state.asked.filter { $0 == "Returns" }.count == 3)
+        #expect(try await told(1002) == [] && double.state.asked.last == "Order")
+    }
+
     // MARK: Pages
 
     @Test func `all orders come once, page by page, those that were changed longest ago first`() async throws {

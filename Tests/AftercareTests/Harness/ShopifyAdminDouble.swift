@@ -44,6 +44,8 @@ final class ShopifyAdminDouble: Sendable {
         /// What it was told: the address of an order, and the state of a return, by their global ids.
         var addresses: [String: JSON] = [:]
         var returns: [String: String] = [:]
+        /// All returns of an order, by its global id, as they are told with `read_returns`.
+        var returnsOfOrders: [String: [JSON]] = [:]
         /// The status that comes instead of the answer, the next time it is told something; it does it all the same.
         var lossAfterTelling: Int?
     }
@@ -92,9 +94,11 @@ final class ShopifyAdminDouble: Sendable {
         if case .body(let text)? = mishap { return LoopbackHTTP.Answer(200, headers: headers, body: Array(text.utf8)) }
         // Whose an order is may only be asked with a scope of its own.
         let asksWhose = json["query"]?.stringValue?.contains("customer {") == true
+        let lacksReturns = name == "Returns" && !state.scopes.contains("read_returns")
         let denial: Mishap? =
             asksWhose && !state.scopes.contains("read_customers")
-            ? .denied(name == "Orders" ? "orders" : "order", scope: "read_customers") : nil
+            ? .denied(name == "Orders" ? "orders" : "order", scope: "read_customers")
+            : lacksReturns ? .denied("order", scope: "read_returns") : nil
         let body = answer(name, variables, mishap ?? denial, &state)
         if json["query"]?.stringValue?.hasPrefix("mutation") == true, let status = state.lossAfterTelling {
             state.lossAfterTelling = nil
@@ -194,6 +198,10 @@ extension ShopifyAdminDouble {
             ]
         case "Orders": return ["orders": page(variables, state)]
         case "Lines": return ["order": order.map { rest(of: $0, "lineItems", variables, most: 100) } ?? JSON.null]
+        case "Returns":
+            let start = variables["after"]?.stringValue.flatMap { Int($0.dropFirst("item:".count)) } ?? 0
+            let returns = piece(state.returnsOfOrders[id] ?? [], from: start, most: 5)
+            return ["order": ["updatedAt": order?["updatedAt"] ?? .null, "returns": returns]]
         case "Parts":
             var parts = JSONObject()
             parts["updatedAt"] = order?["updatedAt"]

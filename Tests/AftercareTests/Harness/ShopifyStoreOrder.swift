@@ -187,6 +187,19 @@ struct ShopifyStoreOrder: Hashable {
         ]
     }
 
+    /// A return as the Admin API tells it, of pieces of the order's first line.
+    static func returned(_ id: Int, _ status: String, quantity: Int = 1) -> JSON {
+        let line: JSON = [
+            "id": gid("ReturnLineItem", id * 10), "quantity": number(quantity), "returnReason": "SIZE_TOO_SMALL",
+            "returnReasonNote": "", "customerNote": "Too tight",
+            "fulfillmentLineItem": ["lineItem": ["id": gid("LineItem", 31)]],
+        ]
+        return [
+            "id": gid("Return", id), "name": .string("#1001-R\(id)"), "status": .string(status),
+            "createdAt": utc(20), "decline": nil, "returnLineItems": connection([line]),
+        ]
+    }
+
     static func connection(_ nodes: [JSON], hasMore: Bool = false, cursor: String? = nil) -> JSON {
         ["nodes": .array(nodes), "pageInfo": ["hasNextPage": .bool(hasMore), "endCursor": text(cursor)]]
     }

@@ -51,6 +51,34 @@ import Time
         #expect(try await connected.order(order.id)["version"] == now["version"])
     }
 
+    // domain.md 5, case 10.
+    @Test func `a return that no webhook told of is found with its order, and raises its facts once`() async throws {
+        var order = ShopifyStoreOrder(updatedAt: 12, financial: "paid", fulfillment: "FULFILLED")
+        let double = try ShopifyAdminDouble([order])
+        let connected = try await ConnectedShopify(double)
+        (order.updatedAt, order.returns) = (30, "IN_PROGRESS")
+        let (later, id) = (order, ShopifyStoreOrder.gid("Order", order.id).stringValue ?? "")
+        double.change { state in
+            (state.orders, state.returnsOfOrders) = ([later], [id: [ShopifyStoreOrder.returned(7, "OPEN")]])
+            state.scopes.append("read_returns")
+        }
+        #expect(try await connected.pull(.reconcile)["failure"] == .null)
+        let returns = try await connected.tenant.list("/v1/returns")
+        #expect(returns.count == 1 && returns.first?["external_id"] == "7" && returns.first?["state"] == "approved")
+        #expect(returns.first?["announced_quantity"] == 1)
+        #expect(try await connected.order(order.id)["return_status"] == "in_progress")
+        let facts = try await connected.tenant.factKeys(order.id)
+        #expect(facts.filter { $0.hasPrefix("return") } == ["return_approved 7"])
+        // Its webhook, late; and once more the whole of it.
+        try await connected.post(
+            "returns/approve",
+            ["id": 7, "admin_graphql_api_id": "gid://shopify/Return/7", "status": "open", "name": "#1001-R7"]
+        )
+        _ = try await connected.pull(.sweep)
+        #expect(try await connected.tenant.factKeys(order.id) == facts)
+        #expect(try await connected.tenant.list("/v1/returns").count == 1)
+    }
+
     @Test func `an order the shop has no more is deleted, and one that it may only hide is not`() async throws {
         let orders = [ShopifyStoreOrder(id: 1001), ShopifyStoreOrder(id: 1002, updatedAt: 1)]
         let double = try ShopifyAdminDouble(orders)

@@ -48,7 +48,8 @@ struct OrderAssessment: Hashable, Sendable {
     let conflicts: [OrderConflict]
 
     /// - Parameter verifiedAt: when the mirror was last compared with the shop: what the shop says of the order, of its
-    ///   money and of parcels that no carrier tells of. Nobody asks a shop about returns and disputes.
+    ///   money and of parcels that no carrier tells of. Not every shop tells of returns when it is asked, and none of
+    ///   disputes.
     init(_ state: OrderState, verifiedAt: Instant?) {
         func said(_ field: OrderField) -> KnownTimes {
             KnownTimes(state.provenance.stamp(of: field), verifiedAt: verifiedAt)

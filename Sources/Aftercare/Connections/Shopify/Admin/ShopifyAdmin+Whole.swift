@@ -18,7 +18,24 @@ extension ShopifyAdmin {
         order["refunds"] = .array(
             try await whole(refunds, "transactions") { .payments(ofRefund: $0, after: $1) }
         )
+        order["returns"] = try await returns(of: told, id)
         return order
+    }
+
+    /// Nil where the order has none, and where the app may not see them: they are known by webhooks alone then.
+    private func returns(of order: JSONObject, _ id: String) async throws(PullFailure) -> JSON? {
+        guard let status = order["returnStatus"]?.stringValue, status != "NO_RETURN" else { return nil }
+        let updatedAt = order["updatedAt"]?.stringValue
+        do throws(PullFailure) {
+            let data = try await data(for: .returns(ofOrder: id))
+            try check(data["order"], as: updatedAt)
+            return try await all(data["order"]?["returns"], in: "order", "returns", as: updatedAt) {
+                .returns(ofOrder: id, after: $0)
+            }
+        } catch {
+            guard case .missingScope = error else { throw error }
+            return nil
+        }
     }
 
     private func isPart(_ connection: JSON?) -> Bool { connection?["pageInfo"]?["hasNextPage"]?.boolValue == true }

@@ -10,7 +10,9 @@ extension Shopify {
         case .missingOrder:
             return .changes(try ShopifyOrder.deletion(body, receivedAt: askedAt))
         case .order:
-            return .changes(try ShopifyAdminOrder.changes(body, askedAt: askedAt))
+            let changes = try ShopifyAdminOrder.changes(body, askedAt: askedAt)
+            let returns = try ShopifyAdminOrder.returns(body, askedAt: askedAt)
+            return returns.isEmpty ? .changes(changes) : .answer(changes, returns: returns)
         case .restoredOrder:
             let restoration = try ShopifyAdminOrder.restoration(body, askedAt: askedAt)
             return .changes(try ShopifyAdminOrder.changes(body, askedAt: askedAt) + [restoration])
@@ -39,6 +41,40 @@ enum ShopifyAdminOrder {
             changes = changes.map { $0.telling(returns: returnStatus(raw), raw) }
         }
         return changes.map { $0.answered(to: askedAt) }
+    }
+
+    /// Its returns, as far as the app may see them. They have no time of their own, and count from when they were asked for.
+    static func returns(_ body: BodyReader, askedAt: Instant) throws(Poison) -> [ReturnChange] {
+        var changes: [ReturnChange] = []
+        for known in try all(body, "returns") {
+            var plain = known.renamed(["id": "id", "name": "name", "decline": "decline", "createdAt": "created_at"])
+            plain["status"] = try known.word("status")
+            plain["order"] = .object(body.renamed(["id": "id"]))
+            plain["return_line_items"] = try returnedLines(known)
+            guard let change = try ShopifyReturn.change(BodyReader(plain), saidAt: askedAt) else { continue }
+            changes.append(change)
+        }
+        return changes
+    }
+
+    /// Nil where some of them are left out: what is told would be taken for all there is.
+    private static func returnedLines(_ known: BodyReader) throws(Poison) -> JSON? {
+        guard let connection = try known.member("returnLineItems"),
+            try connection.member("pageInfo")?.object["hasNextPage"]?.boolValue != true
+        else { return nil }
+        var lines: [JSON] = []
+        for line in try connection.list("nodes") {
+            var plain = line.renamed([
+                "id": "id", "quantity": "quantity", "returnReasonNote": "return_reason_note",
+                "customerNote": "customer_note",
+            ])
+            plain["return_reason"] = try line.word("returnReason")
+            plain["fulfillment_line_item"] = try line.member("fulfillmentLineItem").map { item in
+                .object(item.renamed(["lineItem": "line_item"]))
+            }
+            lines.append(.object(plain))
+        }
+        return .array(lines)
     }
 
     /// What an order that was taken for deleted says of itself, now that the shop has it after all. A deletion counts

@@ -82,6 +82,15 @@ extension ShopifyQuery {
         return ShopifyQuery(name: "Payments", document: Document.payments, variables: variables)
     }
 
+    /// The returns of an order. By themselves, because few orders have any, and because they take a scope of their own.
+    static func returns(ofOrder id: String, after cursor: String? = nil) -> ShopifyQuery {
+        ShopifyQuery(
+            name: "Returns",
+            document: Document.returns,
+            variables: ["id": .string(id), "after": cursor.map(JSON.string) ?? JSON.null]
+        )
+    }
+
     /// Which fulfillments and refunds an order has: lists that the shop gives from the front only.
     static func parts(ofOrder id: String) -> ShopifyQuery {
         ShopifyQuery(name: "Parts", document: Document.parts, variables: ["id": .string(id)])
@@ -157,6 +166,28 @@ private enum Document {
           }
         }
         """ + payment + sums
+
+    static let returns = """
+        query Returns($id: ID!, $after: String) {
+          order(id: $id) {
+            updatedAt
+            returns(first: 5, after: $after) {
+              nodes {
+                id name status createdAt
+                decline { reason }
+                returnLineItems(first: 30) {
+                  nodes {
+                    id quantity returnReason returnReasonNote customerNote
+                    ... on ReturnLineItem { fulfillmentLineItem { lineItem { id } } }
+                  }
+                  pageInfo { hasNextPage }
+                }
+              }
+              pageInfo { hasNextPage endCursor }
+            }
+          }
+        }
+        """
 
     static let parts = """
         query Parts($id: ID!) {
