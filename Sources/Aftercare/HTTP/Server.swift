@@ -138,6 +138,7 @@ struct Server: Sendable {
         // A monitor asks for text, and gets it; a provider's webhooks may ask for anything.
         if route.template.description.hasPrefix("/v1/"), !route.body.isRaw { try checkAccept(request.headers[.accept]) }
         try checkContentType(request.headers[.contentType], route.body)
+        try checkContentEncoding(request.headers[.contentEncoding], route.body)
         let target = request.head.path ?? request.uri.path
         let query = target.firstIndex(of: "?").map { target[target.index(after: $0)...] }
         return Call(
@@ -187,6 +188,18 @@ struct Server: Sendable {
                 && ["*/*", "application/*", "application/json", "application/problem+json"].contains(type)
         }
         guard takesJSON else { throw Problem(.notAcceptable, "Accept application/json.") }
+    }
+
+    /// A webhook's body is what was signed, whatever it is.
+    private func checkContentEncoding(_ header: String?, _ body: Route.Body) throws(Problem) {
+        switch body {
+        case .none, .raw: return
+        case .json, .mergePatch, .lines: break
+        }
+        guard let header, header.trimmingSpaces.lowercased() != "identity" else { return }
+        var problem = Problem(.unsupportedMediaType, "Send it without a Content-Encoding.")
+        problem.headers[.acceptEncoding] = "identity"
+        throw problem
     }
 
     private func checkContentType(_ header: String?, _ body: Route.Body) throws(Problem) {

@@ -52,8 +52,9 @@ struct ImportChunks: Sendable {
 
     private mutating func append(_ part: ArraySlice<UInt8>) {
         if isBlank { isBlank = Self.isBlank(part) }
-        // Of a line that is too long, enough is kept to see that it is.
+        // Of a line that is too long, enough is kept to see that it is; and it is none that may be left out.
         let room = Self.maximumLine + 1 - (bytes.count - lineStart)
+        if part.count >= room { isBlank = false }
         bytes += part.prefix(max(0, room))
     }
 

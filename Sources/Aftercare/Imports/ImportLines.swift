@@ -19,7 +19,11 @@ struct ImportLine: Sendable {
         var texts: [Text] = []
         var number = chunk.firstLine
         for line in chunk.bytes.split(separator: ImportChunks.lineFeed, omittingEmptySubsequences: false).dropLast() {
-            if !ImportChunks.isBlank(line) { texts.append(Text(number: number, bytes: line)) }
+            if line.count > ImportChunks.maximumLine || !ImportChunks.isBlank(line) {
+                // Some programs begin a file with a byte order mark.
+                let isMarked = number == 1 && line.starts(with: [0xEF, 0xBB, 0xBF])
+                texts.append(Text(number: number, bytes: isMarked ? line.dropFirst(3) : line))
+            }
             number += 1
         }
         return texts

@@ -58,7 +58,7 @@ struct ImportOrders {
                 return try await takePieceOnce(job)
             } catch let error as PostgresError where error.isAboutTheOrders {
                 environment.logger.error("a line broke a rule of the database", metadata: ["import": "\(job.subject)"])
-                return try await takePieceApart(job)
+                return try await takePieceApart(job, after: error)
             } catch {
                 guard PutOrders.wasOvertaken(error) else { throw error }
             }
@@ -76,8 +76,8 @@ struct ImportOrders {
             }
             let now = environment.clock.now()
             let lines = await ImportLine.lines(of: chunk, noLaterThan: store.now(now) + PutOrder.reach)
-            let outcomes = try await put(lines, store.id, tenant, now: now, in: transaction)
-            settle(lines, outcomes, id, store.id, tenant, in: transaction)
+            let verdicts = try await put(lines, store.id, tenant, now: now, in: transaction)
+            settle(lines, verdicts, id, store.id, tenant, in: transaction)
             environment.failpoint.pass(.importBeforeCommit)
             return .moved
         }
@@ -114,30 +114,38 @@ struct ImportOrders {
         )
     }
 
-    /// What becomes of each line; nil for one that could not be read.
+    private typealias Verdict = Result<PutOrder.Outcome, PutOrderEntry.Rejection>
+
+    /// What becomes of each line.
     private func put(
         _ lines: [ImportLine],
         _ store: StoreID,
         _ tenant: TenantID,
         now: Instant,
         in transaction: Transaction
-    ) async throws -> [PutOrder.Outcome?] {
-        var outcomes: [PutOrder.Outcome?] = []
+    ) async throws -> [Verdict] {
+        var verdicts: [Verdict] = []
         for round in ImportLine.rounds(lines) {
             let entries = round.compactMap { try? $0.entry.get() }
-            var applied = try await PutOrders.apply(entries, tenant: tenant, store: store, now: now, in: transaction)
-                .map(\.outcome)[...]
+            var applied = try await PutOrders.apply(entries, tenant: tenant, store: store, now: now, in: transaction)[
+                ...
+            ]
             for line in round {
-                if case .success = line.entry { outcomes.append(applied.popFirst()) } else { outcomes.append(nil) }
+                switch line.entry {
+                case .failure(let rejection): verdicts.append(.failure(rejection))
+                case .success:
+                    guard let verdict = applied.popFirst() else { throw UnreadableRow(table: "orders") }
+                    verdicts.append(verdict.map(\.outcome))
+                }
             }
         }
-        return outcomes
+        return verdicts
     }
 
     /// Counts them, and keeps what was wrong.
     private func settle(
         _ lines: [ImportLine],
-        _ outcomes: [PutOrder.Outcome?],
+        _ verdicts: [Verdict],
         _ id: ImportID,
         _ store: StoreID,
         _ tenant: TenantID,
@@ -145,19 +153,13 @@ struct ImportOrders {
     ) {
         var tally = Import.Tally()
         var errors: [Import.LineError] = []
-        for (line, outcome) in zip(lines, outcomes) {
-            if let outcome {
-                tally.count(outcome)
-                continue
+        for (line, verdict) in zip(lines, verdicts) {
+            switch verdict {
+            case .success(let outcome): tally.count(outcome)
+            case .failure(let rejection):
+                tally.rejected += 1
+                errors.append(Import.LineError(line: line.number, rejection: rejection))
             }
-            tally.rejected += 1
-            var rejection = Self.refusedByDatabase
-            switch line.entry {
-            case .failure(let reason): rejection = reason
-            case .success(let entry):
-                rejection = .init(externalID: entry.externalID, code: rejection.code, detail: rejection.detail)
-            }
-            errors.append(Import.LineError(line: line.number, rejection: rejection))
         }
         if !errors.isEmpty {
             transaction.add(ImportStore.insert(errors, of: id, store: store, tenant: tenant))
@@ -165,18 +167,19 @@ struct ImportOrders {
         for statement in ImportStore.advance(id, tenant: tenant, by: tally) { transaction.add(statement) }
     }
 
-    private static let refusedByDatabase = PutOrderEntry.Rejection(
-        externalID: nil,
-        code: .internal,
-        detail: "The database did not take it: two of its parts cannot be told apart."
-    )
+    private static func refusedByDatabase(_ line: ImportLine) -> Verdict {
+        line.entry.flatMap { entry in
+            let detail = "The database did not take it: two of its parts cannot be told apart."
+            return .failure(.init(externalID: entry.externalID, code: .internal, detail: detail))
+        }
+    }
 
     // MARK: When the database does not take a line
 
     /// Finds the lines of the next piece that the database does not take, so that they do not stop the others: halves
     /// the piece until each part is taken, each in a transaction of its own, and settles it then. Should this worker die
     /// on the way, lines it did take are told as unchanged.
-    private func takePieceApart(_ job: Job) async throws -> Step {
+    private func takePieceApart(_ job: Job, after error: PostgresError) async throws -> Step {
         let (tenant, id) = (TenantID(job.tenant), ImportID(job.subject))
         let settings = environment.settings(for: job.tenant)
         let rows = try await environment.pool.transaction(
@@ -186,15 +189,18 @@ struct ImportOrders {
         )
         guard let store = try rows[0].first.map(TenantStore.decode),
             let chunk = try rows[1].first.map(ImportStore.decodeChunk)
-        else { return .moved }
+        else {
+            // It was not a line that was refused.
+            throw error
+        }
         let now = environment.clock.now()
         let lines = await ImportLine.lines(of: chunk, noLaterThan: store.now(now) + PutOrder.reach)
-        let outcomes = try await putApart(lines[...], store.id, tenant, now: now)
+        let verdicts = try await putApart(lines[...], store.id, tenant, now: now)
         try await environment.pool.withTransaction(settings, deadline: Self.deadline) { transaction in
             let taken = try await take(id, tenant, in: transaction)
             // Somebody else took it meanwhile.
             guard taken?.1.number == chunk.number else { throw StaleLease() }
-            settle(lines, outcomes, id, store.id, tenant, in: transaction)
+            settle(lines, verdicts, id, store.id, tenant, in: transaction)
         }
         return .moved
     }
@@ -204,14 +210,14 @@ struct ImportOrders {
         _ store: StoreID,
         _ tenant: TenantID,
         now: Instant
-    ) async throws -> [PutOrder.Outcome?] {
+    ) async throws -> [Verdict] {
         let settings = environment.settings(for: tenant.uuid)
         do {
             return try await environment.pool.withTransaction(settings, deadline: Self.deadline) { transaction in
                 try await put(Array(lines), store, tenant, now: now, in: transaction)
             }
         } catch let error as PostgresError where error.isAboutTheOrders {
-            guard lines.count > 1 else { return [nil] }
+            guard lines.count > 1 else { return lines.map(Self.refusedByDatabase) }
             let middle = lines.startIndex + lines.count / 2
             return try await putApart(lines[..<middle], store, tenant, now: now)
                 + putApart(lines[middle...], store, tenant, now: now)

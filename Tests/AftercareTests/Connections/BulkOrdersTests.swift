@@ -105,6 +105,25 @@ import Time
         #expect(try await tenant.get("/v1/runs")["data"]?.arrayValue?.count == 2)
     }
 
+    @Test func `a payment of another refund is refused, as in a request of its own, and the others are taken`()
+        async throws
+    {
+        let tenant = try await TestTenant.make()
+        func refunded(_ id: String, _ status: String) -> JSON {
+            let payment: JSON = [
+                "external_id": "1", "status": .string(status), "amount": ["amount": 1000, "currency": "EUR"],
+            ]
+            return PutBody.order.with("refunds", [["external_id": .string(id), "transactions": [payment]]])
+        }
+        #expect(try await tenant.put(refunded("R-2", "succeeded")).status == 201)
+        let taken = refunded("R-1", "pending").with("external_id", "A-1").with("as_of", "2026-05-05T10:00:00Z")
+        let answer = try await tenant.bulk([taken, order("B-1")])
+        #expect(outcomes(answer) == ["rejected", "created"])
+        let problem = answer["results"]?[0]?["problem"]
+        #expect(problem?["errors"]?[0]?["pointer"] == "#/refunds/0/transactions/0/external_id", "\(answer.json)")
+        #expect(try await tenant.get("/v1/stores/\(tenant.store)/orders/by-external-id/A-1")["version"] == 1)
+    }
+
     @Test func `the same orders from many at once are made once`() async throws {
         let tenant = try await TestTenant.make()
         let orders = (1...50).map { order("C-\($0)") }

@@ -92,6 +92,12 @@ import Time
         #expect(Self.pointers(cancelled) == ["#/cancelled_at unknown_value", "#/cancel_reason unknown_value"])
         #expect(Self.pointers(cancelled.with("lifecycle_status", "cancelled")) == [])
         #expect(Self.pointers(PutBody.order.with("total", ["amount": -1, "currency": "EUR"])) != [])
+        // What some shops write where they know no time.
+        for time: JSON in ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z"] {
+            let parcel: JSON = ["external_id": "P", "delivered_at": time, "status": "in_transit"]
+            let body = PutBody.order.with("shipments", [parcel])
+            #expect(Self.pointers(body).contains("#/shipments/0/delivered_at out_of_range"))
+        }
     }
 
     private static let refund: JSON = [

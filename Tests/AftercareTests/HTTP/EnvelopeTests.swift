@@ -131,6 +131,14 @@ import Testing
         #expect(answer.header("Accept") == "application/json")
     }
 
+    @Test(arguments: [("gzip", 415), ("br, gzip", 415), ("identity", 201)])
+    func `a body that is compressed is 415`(encoding: String, status: Int) async throws {
+        let tenant = try await TestTenant.make()
+        let answer = try await tenant.putPart("risk", PartBody.risk, headers: [("Content-Encoding", encoding)])
+        #expect(answer.status == status, "\(answer.json)")
+        #expect(answer.header("Accept-Encoding") == (status == 415 ? "identity" : nil))
+    }
+
     @Test func `a body above one mebibyte is 413, announced or not`() async throws {
         let tenant = try await TestTenant.make()
         let body = Array("{\"name\": \"".utf8) + [UInt8](repeating: 0x61, count: 1 << 20) + Array("\"}".utf8)

@@ -67,6 +67,26 @@ import Time
         #expect(read.map { $0.rejection?.code } == [.malformedJSON, .payloadTooLarge, .malformedJSON])
     }
 
+    @Test func `a line of nothing but too many blanks is one that is too long, however it comes`() async {
+        let blanks = [UInt8](repeating: UInt8(ascii: " "), count: ImportChunks.maximumLine + 1)
+        for parts in [[65_536], [1 << 22]] {
+            let cut = cut(blanks + Array("{}\n \n".utf8), parts)
+            var read: [ImportLine] = []
+            for chunk in cut.chunks { read += await ImportLine.lines(of: chunk, noLaterThan: Instant(seconds: 0)) }
+            #expect(read.map { $0.rejection?.code } == [.payloadTooLarge] && cut.cutter.lineCount == 1)
+        }
+    }
+
+    @Test func `a byte order mark before the first line is passed over, and before another it is none`() async throws {
+        func read(firstLine: Int) async throws -> ImportLine? {
+            let bytes = [0xEF, 0xBB, 0xBF] + Array((order("A-1") + "\n").utf8)
+            let chunk = ImportChunks.Chunk(number: 0, firstLine: firstLine, bytes: bytes)
+            return await ImportLine.lines(of: chunk, noLaterThan: try .at("2026-06-01T00:00:00Z")).first
+        }
+        #expect(try await read(firstLine: 1)?.rejection == nil)
+        #expect(try await read(firstLine: 11)?.rejection?.code == .malformedJSON)
+    }
+
     // MARK: Lines
 
     private func lines(_ text: String) async throws -> [ImportLine] {

@@ -289,6 +289,18 @@ import Time
         #expect(verified["unknowns"] == [] && verified["version"] == old["version"])
     }
 
+    @Test func `that a shop has told all there was to tell makes its orders as young as that`() async throws {
+        let tenant = try await TestTenant.make()
+        let told = PutBody.order.with("as_of", .string(tenant.ago(days: 20).rfc3339))
+        #expect(try await tenant.put(told).status == 201)
+        let completeAsOf = tenant.ago(days: 1)
+        let watermark: JSON = ["complete_as_of": .string(completeAsOf.rfc3339)]
+        #expect(try await tenant.send("PUT", "/v1/stores/\(tenant.store)/watermark", watermark).status == 200)
+        let state = try await state(tenant, "A-1")
+        #expect(state["order"]?["verified_at"]?.stringValue == completeAsOf.rfc3339)
+        #expect(state["as_of"] == state["order"]?["verified_at"] && state["unknowns"] == [])
+    }
+
     @Test func `of two stores each sees its own order`() async throws {
         let tenant = try await TestTenant.make()
         let other = try await tenant.addStore()

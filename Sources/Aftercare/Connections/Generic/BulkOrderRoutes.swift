@@ -48,8 +48,8 @@ struct BulkOrderRoutes {
                 switch entry {
                 case .failure(let rejection): return .failure(rejection)
                 case .success:
-                    guard let one = applied.popFirst() else { throw UnreadableRow(table: "orders") }
-                    return .success(one)
+                    guard let verdict = applied.popFirst() else { throw UnreadableRow(table: "orders") }
+                    return verdict
                 }
             }
             return Self.reply(told, verdicts)

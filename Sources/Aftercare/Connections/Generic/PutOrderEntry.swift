@@ -11,6 +11,15 @@ struct PutOrderEntry: Sendable {
         let code: ProblemCode
         let detail: String
         var errors: [FieldError] = []
+
+        init(externalID: String?, code: ProblemCode, detail: String, errors: [FieldError] = []) {
+            (self.externalID, self.code, self.detail, self.errors) = (externalID, code, detail, errors)
+        }
+
+        init(_ errors: FieldErrors, of externalID: String?) {
+            let detail = Problem(errors).detail
+            self.init(externalID: externalID, code: .validationFailed, detail: detail, errors: errors.errors)
+        }
     }
 
     let externalID: String
@@ -29,12 +38,7 @@ struct PutOrderEntry: Sendable {
                 return try Self(&body, asHistory: asHistory, noLaterThan: end)
             }
         } catch {
-            throw Rejection(
-                externalID: Self.id(json["external_id"]),
-                code: .validationFailed,
-                detail: Problem(error).detail,
-                errors: error.errors
-            )
+            throw Rejection(error, of: Self.id(json["external_id"]))
         }
     }
 

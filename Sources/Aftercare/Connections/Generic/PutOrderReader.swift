@@ -277,7 +277,12 @@ extension FieldRule<Money> {
 }
 
 extension FieldRule<Instant> {
-    static var time: Self { .instant { Instant(rfc3339: $0) } }
+    /// No shop is older, and some write what they do not know as 1970, or as the year 0. What happened first is never
+    /// taken back, so that such a time would stay.
+    static var time: Self {
+        instant { Instant(rfc3339: $0) }
+            .refined(.outOfRange, "must not lie before 1990") { $0 >= Instant(seconds: 631_152_000) ? $0 : nil }
+    }
 }
 
 extension FieldRule<TrackingEvent.Kind> {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import JSON
 import Postgres
 import Time
 
@@ -23,7 +24,8 @@ enum PutOrders {
         error is Overtaken || (error as? PostgresError)?.sqlState == .deadlockDetected
     }
 
-    /// What becomes of each of the entries, in their order; no two of them may name the same order.
+    /// What becomes of each of the entries, in their order; no two of them may name the same order. One that contradicts
+    /// what is known is rejected, as a PUT of its own is.
     ///
     /// One round trip locks and reads the orders there are, another reads the parts of those that change, a third
     /// writes the orders; their parts and facts are left to travel with whatever the transaction says next.
@@ -33,7 +35,7 @@ enum PutOrders {
         store: StoreID,
         now: Instant,
         in transaction: Transaction
-    ) async throws -> [Applied] {
+    ) async throws -> [Result<Applied, PutOrderEntry.Rejection>] {
         guard !entries.isEmpty else { return [] }
         var held = try await OrderMirrorStore.hold(
             entries.map(\.externalID),
@@ -45,13 +47,17 @@ enum PutOrders {
             held[place].state != nil && !entries[place].order.isKnown(to: held[place].state)
         }
         try await OrderMirrorStore.readParts(of: changing, in: &held, tenant: tenant, transaction)
-        var applied: [Applied] = []
+        var applied: [Result<Applied, PutOrderEntry.Rejection>] = []
         var changes: [OrderMirrorStore.Change] = []
         for (index, entry) in entries.enumerated() {
             let held = held[index]
+            if let taken = held.state.flatMap({ entry.order.taken(in: $0) }) {
+                applied.append(.failure(.init(FieldErrors(taken), of: entry.externalID)))
+                continue
+            }
             let (outcome, next) = entry.order.apply(to: held.state, of: entry.externalID, receivedAt: now)
             let version = next.map { held.version(with: $0.state) } ?? held.version
-            applied.append(Applied(id: held.id, outcome: outcome, version: version))
+            applied.append(.success(Applied(id: held.id, outcome: outcome, version: version)))
             guard let next else { continue }
             changes.append(
                 OrderMirrorStore.Change(

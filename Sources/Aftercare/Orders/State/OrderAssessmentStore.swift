@@ -29,7 +29,11 @@ enum OrderAssessmentStore {
 
     private static func order(_ id: OrderID, _ tenant: TenantID) -> SQL {
         """
-        SELECT \(unsafe: OrderStore.columns), \(unsafe: OrderMirrorStore.marks), verified_at
+        SELECT \(unsafe: OrderStore.columns), \(unsafe: OrderMirrorStore.marks),
+               -- A shop that only pushes says up to when it has told all there was to tell.
+               greatest(verified_at, (SELECT complete_as_of
+                                        FROM store_watermarks
+                                       WHERE tenant_id = \(tenant.uuid) AND store_id = orders.store_id)) AS verified_at
           FROM orders
          WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
         """
