@@ -114,7 +114,7 @@ enum OrderMirror {
 extension Shipment {
     fileprivate mutating func apply(_ statement: ShipmentStatement, _ receivedAt: Instant) {
         let formerNumber = number
-        note(firstReport: statement)
+        note(reportOf: statement)
         for field in provenance.admit(statement.told, by: statement.stamp.received(at: receivedAt)) {
             values.copy(field, from: statement.values)
         }
@@ -134,12 +134,13 @@ extension Shipment {
         settle()
     }
 
-    private mutating func note(firstReport statement: ShipmentStatement) {
+    private mutating func note(reportOf statement: ShipmentStatement) {
         guard statement.told.contains(.reported), let status = statement.values.reported, let at = statement.stamp.at
         else { return }
         let number = statement.values.trackingNumber.flatMap { TrackingNumber($0)?.key }
-        firstReports[Report(status: status, number: number), default: at] =
-            min(firstReports[Report(status: status, number: number)] ?? at, at)
+        let report = Report(status: status, number: number)
+        let known = reports[report] ?? at...at
+        reports[report] = min(known.lowerBound, at)...max(known.upperBound, at)
     }
 
     private mutating func note(shippedAt instant: Instant?) {
@@ -164,7 +165,7 @@ extension Shipment {
         if let deliveredAt {
             // `statusRaw` is the word that came with it.
             (status, statusAt, isDelayed) = (.delivered, deliveredAt, false)
-            firstReports = [:]
+            reports = [:]
             return
         }
         isDelayed = latest?.kind == .delay

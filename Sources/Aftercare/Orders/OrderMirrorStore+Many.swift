@@ -104,7 +104,7 @@ extension OrderMirrorStore {
 
     private static func reports(ofOrders ids: [UUID], tenant: TenantID) -> SQL {
         """
-        SELECT order_id, id, external_id, reported_status, reported_status_raw, first_reports, source_updated_at,
+        SELECT order_id, id, external_id, reported_status, reported_status_raw, told_statuses, source_updated_at,
                source_hash, source_stamps, source_received_at
           FROM shipments
          WHERE tenant_id = \(tenant.uuid) AND order_id = ANY (\(ids))

@@ -47,12 +47,12 @@ extension OrderMirrorStore {
         return """
             INSERT INTO shipments (tenant_id, id, store_id, order_id, external_id, carrier, tracking_number,
                                    tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                                   reported_status_raw, first_reports, shipped_at, delivered_at, tracking_key,
+                                   reported_status_raw, told_statuses, shipped_at, delivered_at, tracking_key,
                                    estimated_delivery, signed_by, tracker_said_at, last_event_at, source_updated_at, source_hash,
                                    source_received_at, source_stamps, created_at, updated_at)
                  SELECT \(tenant.uuid), id, \(store.uuid), order_id, external_id, carrier, tracking_number,
                         tracking_url, status, status_raw, status_at, is_delayed, reported_status,
-                        reported_status_raw, first_reports, shipped_at, delivered_at, tracking_key,
+                        reported_status_raw, told_statuses, shipped_at, delivered_at, tracking_key,
                         estimated_delivery, signed_by, tracker_said_at, last_event_at, source_updated_at, source_hash, source_received_at,
                         source_stamps, \(now), \(now)
                    FROM unnest(\(shipments.map(\.id.uuid)), \(shipments.map(\.order.uuid)),
@@ -61,7 +61,7 @@ extension OrderMirrorStore {
                                \(column(\.status.rawValue)), \(column(\.statusRaw)), \(column(\.statusAt)),
                                \(column(\.isDelayed)),
                                \(column(\.values.reported?.rawValue)), \(column(\.values.reportedRaw)),
-                               \(column { firstReports($0.firstReports) }),
+                               \(column { told($0.reports) }),
                                \(column(\.shippedAt)), \(column(\.deliveredAt)), \(column(\.number?.key)),
                                \(column(\.tracker?.estimatedDelivery?.description)), \(column(\.tracker?.signedBy)),
                                \(column(\.tracker?.saidAt)), \(column(\.lastEventAt)),
@@ -71,7 +71,7 @@ extension OrderMirrorStore {
                                \(column { stamps($0.provenance) }))
                         AS shipment (id, order_id, external_id, carrier, tracking_number, tracking_url, status,
                                      status_raw, status_at, is_delayed, reported_status, reported_status_raw,
-                                     first_reports, shipped_at, delivered_at, tracking_key, estimated_delivery, signed_by, tracker_said_at,
+                                     told_statuses, shipped_at, delivered_at, tracking_key, estimated_delivery, signed_by, tracker_said_at,
                                      last_event_at, source_updated_at, source_hash, source_received_at, source_stamps)
             ON CONFLICT (tenant_id, order_id, external_id)
               DO UPDATE SET carrier = excluded.carrier, tracking_number = excluded.tracking_number,
@@ -79,7 +79,7 @@ extension OrderMirrorStore {
                             status_raw = excluded.status_raw, status_at = excluded.status_at,
                             is_delayed = excluded.is_delayed, reported_status = excluded.reported_status,
                             reported_status_raw = excluded.reported_status_raw,
-                            first_reports = excluded.first_reports, shipped_at = excluded.shipped_at,
+                            told_statuses = excluded.told_statuses, shipped_at = excluded.shipped_at,
                             delivered_at = excluded.delivered_at, tracking_key = excluded.tracking_key,
                             estimated_delivery = excluded.estimated_delivery, signed_by = excluded.signed_by,
                             tracker_said_at = excluded.tracker_said_at, last_event_at = excluded.last_event_at,

@@ -112,7 +112,7 @@ enum OrderMirrorStore {
 
     private static func reports(_ externalID: String, tenant: TenantID, store: StoreID) -> SQL {
         """
-        SELECT external_id, reported_status, reported_status_raw, first_reports, source_updated_at, source_hash,
+        SELECT external_id, reported_status, reported_status_raw, told_statuses, source_updated_at, source_hash,
                source_stamps, source_received_at
           FROM shipments
          WHERE tenant_id = \(tenant.uuid)
@@ -147,28 +147,31 @@ enum OrderMirrorStore {
         }
         shipments[externalID]?.values.reported = reported
         shipments[externalID]?.values.reportedRaw = raw
-        shipments[externalID]?.firstReports = try firstReports(row("first_reports"))
+        shipments[externalID]?.reports = try reports(row("told_statuses"))
         shipments[externalID]?.provenance = try provenance(row, receivedAt: row("source_received_at"))
     }
 
-    private static func firstReports(_ stored: JSONB) throws -> [Shipment.Report: Instant] {
-        var reports: [Shipment.Report: Instant] = [:]
+    private static func reports(_ stored: JSONB) throws -> [Shipment.Report: ClosedRange<Instant>] {
+        var reports: [Shipment.Report: ClosedRange<Instant>] = [:]
         for member in try JSON(parsing: stored.text).objectValue ?? [:] {
             let words = member.name.split(separator: " ", maxSplits: 1)
             // One of a newer version of the program is not ours to judge.
             guard let status = words.first.flatMap({ ShipmentStatus(rawValue: String($0)) }) else { continue }
             let report = Shipment.Report(status: status, number: words.count > 1 ? String(words[1]) : nil)
-            reports[report] = member.value.int64Value.map { Instant(microseconds: $0) }
+            guard let first = member.value[0]?.int64Value, let last = member.value[1]?.int64Value, first <= last else {
+                continue
+            }
+            reports[report] = Instant(microseconds: first)...Instant(microseconds: last)
         }
         return reports
     }
 
     /// Each under its status and its number, such as `in_transit JD014`.
-    static func firstReports(_ reports: [Shipment.Report: Instant]) -> JSONB {
+    static func told(_ reports: [Shipment.Report: ClosedRange<Instant>]) -> JSONB {
         var object = JSONObject()
-        for (report, at) in reports {
+        for (report, told) in reports {
             let name = [report.status.rawValue, report.number].compactMap(\.self).joined(separator: " ")
-            object[name] = .number(JSONNumber(at.microseconds))
+            object[name] = .array([told.lowerBound, told.upperBound].map { .number(JSONNumber($0.microseconds)) })
         }
         return JSONB(JSON.object(object).serializedBytes)
     }

@@ -163,9 +163,9 @@ struct ShipmentValues: Hashable, Sendable {
 struct Shipment: Hashable, Sendable {
     var values = ShipmentValues()
     var provenance = Provenance<ShipmentField>()
-    /// When the shop first told each status, until it is delivered: a shop that says the same every night has no news of the
-    /// parcel.
-    var firstReports: [Report: Instant] = [:]
+    /// From when to when the shop told each status, until it is delivered: a shop that says the same every night has no news
+    /// of the parcel.
+    var reports: [Report: ClosedRange<Instant>] = [:]
     /// By the source's id.
     var events: [String: TrackingEvent] = [:]
     var tracker: TrackerWord?
@@ -185,11 +185,17 @@ extension Shipment {
         let number: String?
     }
 
-    /// When the status that the shop sums up became so, as far as it tells.
+    /// When the status that the shop sums up became so, as far as it tells: when it was first told, or, where another one was
+    /// told since, after that.
     var reportedAt: Instant? {
         guard let status = values.reported else { return nil }
-        let first = [number?.key, nil].compactMap { firstReports[Report(status: status, number: $0)] }.min()
-        return first ?? provenance.stamp(of: .reported)?.at
+        let told = reports.filter { $0.key.number == nil || $0.key.number == number?.key }
+        let same = told.filter { $0.key.status == status }.map(\.value)
+        guard let first = same.map(\.lowerBound).min(), let last = same.map(\.upperBound).max() else {
+            return provenance.stamp(of: .reported)?.at
+        }
+        let others = told.filter { $0.key.status != status && $0.value.upperBound < last }.map(\.value.upperBound)
+        return max(first, others.max() ?? first)
     }
 
     var number: TrackingNumber? { values.trackingNumber.flatMap { TrackingNumber($0) } }
@@ -200,14 +206,11 @@ extension Shipment {
         return events.values.filter { $0.number == nil || $0.number == number }
     }
 
-    /// Whether anybody tells how far it is.
+    /// Whether anybody may tell how far it is.
     var isTracked: Bool { values.trackingNumber != nil || status != .unknown || !countedEvents.isEmpty }
 
     /// When it was last heard of.
-    var lastEventAt: Instant? {
-        let reports = firstReports.filter { $0.key.number == nil || $0.key.number == number?.key }
-        return (countedEvents.map(\.happenedAt) + reports.map(\.value) + [statusAt].compactMap(\.self)).max()
-    }
+    var lastEventAt: Instant? { (countedEvents.map(\.happenedAt) + [statusAt].compactMap(\.self)).max() }
 
     /// Reports that contradict the delivery: the parcel was scanned again after it, or was on its way back before.
     var contradictions: [TrackingEvent] {

@@ -177,7 +177,7 @@ extension PrivacyStore {
 
     private static func rows(_ table: String, _ key: String, _ ids: [UUID], _ tenant: TenantID) -> SQL {
         """
-        SELECT to_jsonb(kept) - 'tenant_id' - 'source_hash' - 'source_stamps' - 'facts_hash' AS row
+        SELECT to_jsonb(kept) - 'tenant_id' - 'source_hash' - 'source_stamps' - 'told_statuses' - 'facts_hash' AS row
           FROM \(unsafe: table) AS kept
          WHERE kept.tenant_id = \(tenant.uuid) AND kept.\(unsafe: key) = ANY (\(ids))
          ORDER BY kept.\(unsafe: key)

@@ -26,7 +26,7 @@ struct TrackingFinding: Hashable, Sendable {
     private static func exception(_ shipment: Shipment, _ id: String) -> TrackingFinding? {
         let (kind, reason): (Ticket.Kind, String)
         switch shipment.status {
-        case .lost: (kind, reason) = (.missingShipment, "The carrier has lost the parcel.")
+        case .lost: (kind, reason) = (.missingShipment, "The carrier has lost the parcel, or thrown it away.")
         case .noDataExpired: (kind, reason) = (.missingShipment, "The carrier has told nothing of the parcel for long.")
         case .damaged: (kind, reason) = (.damagedGoods, "The carrier says that the parcel is damaged.")
         case .returning: (kind, reason) = (.deliveryException, "The parcel is on its way back to the sender.")

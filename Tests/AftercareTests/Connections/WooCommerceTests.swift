@@ -46,7 +46,7 @@ import Time
             ("shipped", .paid, .fulfilled, .open), ("delivered", .paid, .fulfilled, .open),
             ("partial-shipped", .paid, .partiallyFulfilled, .open),
             ("wc-partially-shipped", .paid, .partiallyFulfilled, .open),
-            ("updated-tracking", .paid, .inProgress, .open),
+            ("updated-tracking", .paid, .fulfilled, .open),
             // domain.md 5, Ingest 8: some plugin's.
             ("awaiting-pickup", .unknown, .unknown, .open),
         ] as [(String, FinancialStatus, FulfillmentStatus, LifecycleStatus)]

@@ -263,6 +263,15 @@ import Time
             #expect(shipment?.status == .inTransit && shipment?.statusAt == Self.at(20))
             #expect(shipment?.lastEventAt == Self.at(20))
         }
+        // Held, on its way, and held once more: that is news.
+        let again = [
+            Self.shipment(20, .heldActionRequired), Self.shipment(30, .inTransit),
+            Self.shipment(40, .heldActionRequired),
+            Self.shipment(50, .heldActionRequired),
+        ]
+        for changes in [again, again.reversed()] {
+            #expect(Self.applied(changes).state?.shipments["S"]?.statusAt == Self.at(30))
+        }
         let replaced = Self.applied(told + [Self.shipment(50, .inTransit, number: "T2")]).state?.shipments["S"]
         #expect(replaced?.statusAt == Self.at(50))
     }

@@ -48,7 +48,7 @@ import Time
             ("Exception", "Exception_011", "returned"), ("Exception", "Exception_012", "damaged"),
             ("Exception", "Exception_013", "lost"), ("Expired", "Expired_001", "no_data_expired"),
             ("Exception", "Exception_009", "held_action_required"), ("Exception", "Exception_019", "delayed"),
-            ("Exception", "Exception_020", "cancelled"), ("Exception", "Exception_021", "lost"),
+            ("Exception", "Exception_020", "failed"), ("Exception", "Exception_021", "lost"),
             ("Exception", "Exception_099", "unknown"), ("Teleported", nil, "unknown"),
         ] as [(String, String?, String)]
     )

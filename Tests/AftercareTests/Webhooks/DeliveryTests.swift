@@ -48,15 +48,24 @@ import Time
         #expect(try await demo.order()["version"] == 1)
     }
 
-    @Test func `what a shop sends to see whether it arrives is kept, and changes nothing`() async throws {
+    @Test func `what a shop marks as a test is applied, but for the samples it sends to see whether they arrive`()
+        async throws
+    {
         let tenant = try await TestTenant.make()
         let demo = DemoOrder(tenant)
-        for (test, events) in [("true", 1), ("false", 2)] {
-            let answer = try await demo.post("orders/create", headers: [("X-Shopify-Test", test)])
+        let sample = try body(
+            demo,
+            updatedAt: "2026-05-04T10:00:00Z",
+            [("id", .number(JSONNumber(820_982_911_946_154_508)))]
+        )
+        let posts: [(body: [UInt8]?, test: String, orders: Int)] = [
+            (sample, "true", 0), (nil, "true", 1), (sample, "false", 2),
+        ]
+        for post in posts {
+            let answer = try await demo.post("orders/create", body: post.body, headers: [("X-Shopify-Test", post.test)])
             #expect(answer.status == 200)
             try await tenant.settle()
-            #expect(try await count("inbound_events", tenant) == events)
-            #expect(try await count("orders", tenant) == events - 1)
+            #expect(try await count("orders", tenant) == post.orders)
         }
         let told = try await tenant.list("/v1/inbound-events?state=ignored")
         #expect(told.map { $0["topic"] } == ["test/orders/create"] && told.first?["reason"] == "test_notification")

@@ -73,7 +73,8 @@ enum AfterShipTracking {
 
     private static func exception(_ subtag: String?) -> TrackingEvent.Kind? {
         switch subtag {
-        case nil, "exception_001": .progress(.failed)
+        // The last was called off, by the sender or the carrier.
+        case nil, "exception_001", "exception_020": .progress(.failed)
         // Moved away, held for payment, wrong address, not picked up, refused by the carrier, papers missing: somebody has to
         // do something.
         case "exception_002", "exception_006", "exception_007", "exception_008", "exception_009", "exception_018":
@@ -81,7 +82,6 @@ enum AfterShipTracking {
         case "exception_003", "exception_010": .progress(.returning)
         // Customs, external factors, processing, weather, a late flight.
         case "exception_004", "exception_005", "exception_016", "exception_017", "exception_019": .delay
-        case "exception_020": .progress(.cancelled)
         case "exception_011": .progress(.returned)
         case "exception_012": .progress(.damaged)
         // The last is destroyed, or thrown away.

@@ -15,9 +15,8 @@ enum ShopifyFulfillment {
         let raw = try body.text("status")
         var happenedAt = try body.time("happened_at", "created_at", "updated_at")
         // Apps set it as they like: one of a day to come would be the latest of its parcel until then.
-        if let toldAt = try body.time("created_at"), let at = happenedAt, at > toldAt + .seconds(86_400) {
-            happenedAt = toldAt
-        }
+        let toldAt = try body.time("created_at") ?? receivedAt
+        if let at = happenedAt, at > toldAt + .seconds(86_400) { happenedAt = toldAt }
         let place = [try body.words("city"), try body.words("province"), try body.words("country")]
         let event = TrackingEvent(
             externalID: try body.id("id"),

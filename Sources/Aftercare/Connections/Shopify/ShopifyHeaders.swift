@@ -13,7 +13,8 @@ extension HTTPFields {
 }
 
 extension InboundEvent.Headers {
-    /// Before the topic of what a shop sends to see whether it arrives: an order of its own making, that nobody placed.
+    /// Before the topic of what a shop marks as a test: an order that was paid with play money, or a sample that it sends to
+    /// see whether it arrives.
     static let shopifyTest = "test/"
 
     static func shopify(_ fields: HTTPFields) -> Self {

@@ -21,19 +21,19 @@ enum ShopifyRefund {
 
     /// - Parameter saidAt: when the order's body that it stands in was true; a refund's own body has no such time.
     static func statement(_ body: BodyReader, saidAt: Instant? = nil) throws(Poison) -> RefundStatement {
-        var (transactions, byHand): ([RefundTransactionStatement], [RefundTransactionStatement]) = ([], [])
+        var (transactions, isByHand): ([RefundTransactionStatement], Bool) = ([], false)
         for item in try body.list("transactions") where try isRefund(item) {
-            let payment = try transaction(item, saidAt: saidAt)
-            if try isByHand(item) { byHand.append(payment) } else { transactions.append(payment) }
+            transactions.append(try transaction(item, saidAt: saidAt))
+            isByHand = try self.isByHand(item) || isByHand
         }
         let recordedAt = try body.time("created_at", "processed_at")
         return RefundStatement(
             externalID: try body.id("id"),
             stamp: body.stamp(members, at: saidAt ?? recordedAt),
             recordedAt: recordedAt,
-            transactions: transactions,
-            terms: transactions.isEmpty && !byHand.isEmpty
-                ? RefundTerms(amount: Money.sum(byHand.map(\.amount)), reason: nil) : nil
+            // Of one that is paid back in part by hand nobody can say that it has all been sent.
+            transactions: isByHand ? [] : transactions,
+            terms: isByHand ? RefundTerms(amount: Money.sum(transactions.map(\.amount)), reason: nil) : nil
         )
     }
 
@@ -41,7 +41,7 @@ enum ShopifyRefund {
     /// the shop. It says `success` all the same, and no bank will ever send anything.
     private static func isByHand(_ body: BodyReader) throws(Poison) -> Bool {
         if let isManual = body.object["manual_payment_gateway"]?.boolValue, isManual { return true }
-        return ["manual", "shopify_store_credit"].contains(try body.text("gateway")?.lowercased())
+        return ["manual", "cash", "shopify_store_credit"].contains(try body.text("gateway")?.lowercased())
     }
 
     private static let transactionMembers = [

@@ -144,8 +144,10 @@ enum Shopify {
         receivedAt: Instant,
         saidAt: Instant? = nil
     ) throws(Poison) -> Understanding {
-        if topic.hasPrefix(InboundEvent.Headers.shopifyTest) { return .ignored(.testNotification) }
-        guard let topic = ShopifyTopic(rawValue: topic) else { return .ignored(.unknownTopic) }
+        let isTest = topic.hasPrefix(InboundEvent.Headers.shopifyTest)
+        let name = isTest ? String(topic.dropFirst(InboundEvent.Headers.shopifyTest.count)) : topic
+        guard let topic = ShopifyTopic(rawValue: name) else { return .ignored(.unknownTopic) }
+        if isTest, try BodyReader(body).isShopifysSample { return .ignored(.testNotification) }
         switch topic.handling {
         case .ignored(let reason):
             return .ignored(reason)

@@ -64,9 +64,8 @@ struct WooCommerceStatus: Hashable, Sendable {
     func fulfillment(isCompleted: Bool, hasParcels: Bool) -> FulfillmentStatus {
         switch known {
         // That an order is called delivered is the shop's word for it being done; of a parcel its carrier tells.
-        case .completed, .shipped, .delivered: .fulfilled
+        case .completed, .shipped, .delivered, .updatedTracking: .fulfilled
         case .partialShipped, .partiallyShipped: .partiallyFulfilled
-        case .updatedTracking: .inProgress
         case .refunded, .cancelled, .trash: isCompleted ? .fulfilled : .unfulfilled
         case .pending, .onHold, .processing: hasParcels ? .inProgress : .unfulfilled
         case .failed: .unfulfilled
