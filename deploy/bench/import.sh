@@ -46,7 +46,7 @@ make_present() {
     write_out
 }
 
-# What making them left to be written to the disk would be written while something is measured.
+# What was left to be written to the disk would be written while the next thing is measured.
 write_out() { sql -d "$database" -c CHECKPOINT; }
 
 # Pages it looks at would be counted as ours, at any moment it likes; what it would do is done between the rounds.
@@ -54,7 +54,10 @@ without_autovacuum() {
     sql -d "$database" -c 'ALTER SYSTEM SET autovacuum = off' -c 'SELECT pg_reload_conf()' >/dev/null
 }
 
-vacuum_queue() { sql -d "$database" -c 'VACUUM jobs, inbound_events, inbound_deliveries, schedule, fired' -c ANALYZE; }
+vacuum_queue() {
+    sql -d "$database" -c 'VACUUM jobs, inbound_events, inbound_deliveries, schedule, fired' -c ANALYZE
+    write_out
+}
 
 # Pages of tables and their indexes that were looked at so far, in memory or not; but for the queue's, which depend on how
 # many jobs ended since the last vacuum, and not on what is there. Sessions tell of theirs once a second.
