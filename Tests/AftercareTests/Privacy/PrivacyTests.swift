@@ -171,6 +171,25 @@ import Time
         #expect(try await tenant.list("/v1/runs?order_id=\(order)").isEmpty == false)
     }
 
+    @Test(arguments: ["1070", "1071"])
+    func `an account that the API has made beside the shop's is erased with it, by its id or its address`(
+        _ account: String
+    ) async throws {
+        let tenant = try await TestTenant.make()
+        let told = PutBody.order.with("customer_external_id", .string(account)).with("email", "ada@example.com")
+        #expect(try await tenant.put(told, "A-1").status == 201)
+        let stranger = told.with("customer_external_id", "2").with("email", "bob@example.com").with(
+            "customer_name",
+            "Bob"
+        )
+        #expect(try await tenant.put(stranger, "A-2").status == 201)
+        let redact: JSON = ["customer": ["id": 1070, "email": "ADA@example.com"], "orders_to_redact": []]
+        try await DemoOrder(tenant).post("customers/redact", body: redact.serializedBytes)
+        try await tenant.settle()
+        let gone = try await everything(tenant)
+        #expect(!names(gone, "ada@example.com") && !names(gone, "Ada Example") && names(gone, "bob@example.com"))
+    }
+
     @Test func `a message that waits to be sent to somebody who is erased never leaves`() async throws {
         let tenant = try await TestTenant.make()
         let order = try await tenant.deliveredOrder()
