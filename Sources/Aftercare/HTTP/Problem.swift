@@ -47,7 +47,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
         }
     }
 
-    /// Whether the same request would be refused again for the same reason, so that the refusal is kept under its
+    /// Whether the same request is refused again for the same reason, so that the refusal is kept under its
     /// Idempotency-Key. Not where another header, credential or moment may change it: 400, 401, 403, 412, 429 and the
     /// like; nor what is about the key itself.
     var isKept: Bool {
@@ -128,6 +128,9 @@ struct Problem: Error {
         problem.members = [("required_scopes", .array(scopes.map(\.rawValue).sorted().map { .string($0) }))]
         return problem
     }
+
+    /// As its code; but one that says when to try again passes by itself.
+    var isKept: Bool { code.isKept && headers[.retryAfter] == nil }
 
     static let notFound = Problem(.notFound, "There is nothing here, or nothing this credential may see.")
 

@@ -104,7 +104,7 @@ struct Server: Sendable {
             return try await route.handler(call)
         } catch var problem as Problem {
             do {
-                if let call = made, call.keepsAnswer, problem.code.isKept {
+                if let call = made, call.keepsAnswer, problem.isKept {
                     return try await access.keep(problem, for: call)
                 }
             } catch let other as Problem {

@@ -111,7 +111,7 @@ struct ImportRoutes {
             return try await environment.access.write(call) { transaction, _ in
                 try await begin(begun, tenant, in: transaction)
             }
-        } catch let problem as Problem where call.keepsAnswer && problem.code.isKept {
+        } catch let problem as Problem where call.keepsAnswer && problem.isKept {
             return try await environment.access.keep(problem, for: call)
         }
     }
@@ -154,6 +154,7 @@ struct ImportRoutes {
         .stateConflict,
         "An import of this store is running. Send the next one when it is done."
     )
+    .retry(afterSeconds: 10)
 
     /// As good as it can be done: what is left is taken away by the sweep.
     private func discard(_ id: ImportID, _ tenant: TenantID, _ settings: [LocalSetting]) async {
