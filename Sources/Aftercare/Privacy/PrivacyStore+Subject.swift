@@ -19,27 +19,32 @@ extension PrivacyStore {
     }
 
     /// The person's rows: the account, whoever was merged into it, and the guest with that address. Also the account with
-    /// that id, or that address, that orders told over the API have made beside it: nobody else knows the two for one.
+    /// that address, or with that id and no other address, that orders told over the API have made beside it: nobody else
+    /// knows the two for one.
     static func people(_ subject: PrivacySubject, tenant: TenantID, store: StoreID, source: String) -> SQL {
-        let sources = [source, CustomerStore.Place.api]
-        return """
-            SELECT id
-              FROM customers
-             WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND source = ANY (\(sources))
-               AND external_id = \(subject.customer)
-            UNION
-            SELECT id
-              FROM customers
-             WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND email_normalized = \(subject.email)
-               AND (external_id IS NULL OR source = \(CustomerStore.Place.api))
-            UNION
-            SELECT merged.id
-              FROM customers AS account
-              JOIN customers AS merged
-                ON merged.tenant_id = \(tenant.uuid) AND merged.merged_into = account.id
-             WHERE account.tenant_id = \(tenant.uuid) AND account.store_id = \(store.uuid)
-               AND account.source = ANY (\(sources)) AND account.external_id = \(subject.customer)
-            """
+        """
+        SELECT id
+          FROM customers
+         WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND source = \(source)
+           AND external_id = \(subject.customer)
+        UNION
+        SELECT id
+          FROM customers
+         WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND email_normalized = \(subject.email)
+           AND (external_id IS NULL OR source = \(CustomerStore.Place.api))
+        UNION
+        SELECT id
+          FROM customers
+         WHERE tenant_id = \(tenant.uuid) AND store_id = \(store.uuid) AND source = \(CustomerStore.Place.api)
+           AND external_id = \(subject.customer) AND (email_normalized IS NULL OR \(subject.email) IS NULL)
+        UNION
+        SELECT merged.id
+          FROM customers AS account
+          JOIN customers AS merged
+            ON merged.tenant_id = \(tenant.uuid) AND merged.merged_into = account.id
+         WHERE account.tenant_id = \(tenant.uuid) AND account.store_id = \(store.uuid)
+           AND account.source = \(source) AND account.external_id = \(subject.customer)
+        """
     }
 
     /// The next orders, by their ids.

@@ -107,6 +107,8 @@ struct ReturnStatement: Hashable, Sendable {
     var receipts: [String: Int] = [:]
     /// When the customer asked for it, if it says so.
     var requestedAt: Instant?
+    /// When what it reports came about, if it says so.
+    var happenedAt: Instant?
 }
 
 /// What was said of one return, whoever said it.
@@ -115,6 +117,8 @@ struct ReturnChange: Hashable, Sendable {
     /// The order's id at its source. Not every body of a return names it.
     var order: String?
     let statement: ReturnStatement
+    /// When it was made, if that is told.
+    var openedAt: Instant?
 }
 
 /// A return. All of it is the same whatever order the statements came in: parts by their source's time, receipts by

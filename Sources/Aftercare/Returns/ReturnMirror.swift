@@ -19,7 +19,7 @@ extension Return {
         let saidAt = statement.stamp.at ?? receivedAt
         if let requestedAt = statement.requestedAt { note(.requested, at: requestedAt) }
         if statement.told.contains(.reported), let reported = statement.values.reported {
-            if let moment = reported.moment { note(moment, at: saidAt) }
+            if let moment = reported.moment { note(moment, at: statement.happenedAt ?? saidAt) }
         }
         if statement.receipts.values.contains(where: { $0 > 0 }) { note(.received, at: saidAt) }
         settle()

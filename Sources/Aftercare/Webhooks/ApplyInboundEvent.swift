@@ -172,7 +172,9 @@ struct ApplyInboundEvent {
                 }
             }
             for known in heldReturns {
-                let applied = try await apply(known, of: event, isHistorical: isHistory, now: now, in: transaction)
+                // One that was made since is news, also of an old order.
+                let isOld = isHistory && known.change.openedAt.map { $0 < connectedAt } ?? true
+                let applied = try await apply(known, of: event, isHistorical: isOld, now: now, in: transaction)
                 isRedacted = isRedacted || applied.isRedacted
                 raises += applied.last
             }

@@ -171,12 +171,14 @@ import Time
         #expect(try await tenant.list("/v1/runs?order_id=\(order)").isEmpty == false)
     }
 
-    @Test(arguments: ["1070", "1071"])
+    @Test(arguments: [("1071", "ada@example.com"), ("1070", nil)] as [(String, String?)])
     func `an account that the API has made beside the shop's is erased with it, by its id or its address`(
-        _ account: String
+        _ account: String,
+        _ email: String?
     ) async throws {
         let tenant = try await TestTenant.make()
-        let told = PutBody.order.with("customer_external_id", .string(account)).with("email", "ada@example.com")
+        let told = PutBody.order.with("customer_external_id", .string(account))
+            .with("email", email.map(JSON.string) ?? JSON.null)
         #expect(try await tenant.put(told, "A-1").status == 201)
         let stranger = told.with("customer_external_id", "2").with("email", "bob@example.com").with(
             "customer_name",

@@ -84,6 +84,13 @@ import Time
         let both = #"{"id":3,"order_id":1,"transactions":[{"id":7,\#(payment)},\#(card)]}"#
         let mixed = try #require(try Self.refunds("refunds/create", Array(both.utf8)).first)
         #expect(mixed.transactions == [] && mixed.terms?.amount == .eur(2500))
+        // What was refused is a matter for a person, whatever was paid back besides.
+        let refused = both.replacing(
+            #""gateway":"shopify_payments","status":"success""#,
+            with: #""gateway":"shopify_payments","status":"failure""#
+        )
+        let told = try #require(try Self.refunds("refunds/create", Array(refused.utf8)).first)
+        #expect(told.transactions.map(\.status) == [.failed] && told.terms == nil)
     }
 
     // domain.md 5, Ingest 8 and case 13.

@@ -67,8 +67,24 @@ import Time
             try await tenant.settle()
             #expect(try await count("orders", tenant) == post.orders)
         }
+        let samples: [(topic: String, body: JSON)] = [
+            ("app/uninstalled", ["id": 548_380_009, "domain": nil, "myshopify_domain": "demo.myshopify.com"]),
+            ("customers/redact", ["customer": ["id": 191_167, "email": "ada@example.com"], "orders_to_redact": []]),
+            ("returns/approve", ["id": 123_134_564_567_890, "status": "open", "order": ["id": 4_783_296_544_821]]),
+        ]
+        for sample in samples {
+            let headers = [("X-Shopify-Test", "true")]
+            #expect(
+                try await demo.post(sample.topic, body: sample.body.serializedBytes, headers: headers).status == 200
+            )
+        }
+        try await tenant.settle()
         let told = try await tenant.list("/v1/inbound-events?state=ignored")
-        #expect(told.map { $0["topic"] } == ["test/orders/create"] && told.first?["reason"] == "test_notification")
+        let topics = ["orders/create"] + samples.map(\.topic)
+        #expect(Set(told.map { $0["topic"]?.stringValue }) == Set(topics.map { "test/\($0)" }))
+        #expect(told.allSatisfy { $0["reason"] == "test_notification" })
+        #expect(try await tenant.get("/v1/connections/\(tenant.demo.connection)")["state"] == "active")
+        #expect(try await count("orders", tenant) == 2)
     }
 
     // domain.md 5, Ingest 2 and 3.

@@ -21,19 +21,21 @@ enum ShopifyRefund {
 
     /// - Parameter saidAt: when the order's body that it stands in was true; a refund's own body has no such time.
     static func statement(_ body: BodyReader, saidAt: Instant? = nil) throws(Poison) -> RefundStatement {
-        var (transactions, isByHand): ([RefundTransactionStatement], Bool) = ([], false)
+        var (sent, byHand): ([RefundTransactionStatement], [RefundTransactionStatement]) = ([], [])
         for item in try body.list("transactions") where try isRefund(item) {
-            transactions.append(try transaction(item, saidAt: saidAt))
-            isByHand = try self.isByHand(item) || isByHand
+            let payment = try transaction(item, saidAt: saidAt)
+            if try isByHand(item) { byHand.append(payment) } else { sent.append(payment) }
         }
+        // Of one that is paid back in part by hand nobody can say that it has all been sent; but that a part was refused.
+        let isRefused = sent.contains { $0.status == .failed }
+        let isUnverified = !byHand.isEmpty && !isRefused
         let recordedAt = try body.time("created_at", "processed_at")
         return RefundStatement(
             externalID: try body.id("id"),
             stamp: body.stamp(members, at: saidAt ?? recordedAt),
             recordedAt: recordedAt,
-            // Of one that is paid back in part by hand nobody can say that it has all been sent.
-            transactions: isByHand ? [] : transactions,
-            terms: isByHand ? RefundTerms(amount: Money.sum(transactions.map(\.amount)), reason: nil) : nil
+            transactions: isUnverified ? [] : sent,
+            terms: isUnverified ? RefundTerms(amount: Money.sum((sent + byHand).map(\.amount)), reason: nil) : nil
         )
     }
 

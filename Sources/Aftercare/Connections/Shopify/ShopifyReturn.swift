@@ -22,6 +22,7 @@ enum ShopifyReturn {
             statement.told.insert(.reported)
             (statement.values.reported, statement.values.reportedRaw) = (state(raw), raw)
             if statement.values.reported == .requested { statement.requestedAt = try body.time("created_at") }
+            if statement.values.reported == .resolved { statement.happenedAt = try body.time("closed_at") }
         }
         if body.contains("name") {
             statement.told.insert(.name)
@@ -35,7 +36,12 @@ enum ShopifyReturn {
             statement.told.insert(.announced)
             statement.values.announced = lines
         }
-        return ReturnChange(externalID: try id(body), order: try order(body), statement: statement)
+        return ReturnChange(
+            externalID: try id(body),
+            order: try order(body),
+            statement: statement,
+            openedAt: try body.time("created_at")
+        )
     }
 
     private static let members = [

@@ -30,10 +30,16 @@ enum OrderAssessmentStore {
     private static func order(_ id: OrderID, _ tenant: TenantID) -> SQL {
         """
         SELECT \(unsafe: OrderStore.columns), \(unsafe: OrderMirrorStore.marks),
-               -- A shop that only pushes says up to when it has told all there was to tell.
-               greatest(verified_at, (SELECT complete_as_of
-                                        FROM store_watermarks
-                                       WHERE tenant_id = \(tenant.uuid) AND store_id = orders.store_id)) AS verified_at
+               -- A shop that only pushes says up to when it has told all there was to tell; of what was told since, and of
+               -- an order that a webhook or an answer told of, by inbound_events_by_order, it says nothing.
+               coalesce(verified_at,
+                        (SELECT complete_as_of
+                           FROM store_watermarks
+                          WHERE tenant_id = \(tenant.uuid) AND store_id = orders.store_id
+                            AND complete_as_of >= orders.source_updated_at
+                            AND NOT EXISTS (SELECT FROM inbound_events
+                                             WHERE tenant_id = \(tenant.uuid) AND order_id = \(id.uuid))))
+                        AS verified_at
           FROM orders
          WHERE tenant_id = \(tenant.uuid) AND id = \(id.uuid)
         """

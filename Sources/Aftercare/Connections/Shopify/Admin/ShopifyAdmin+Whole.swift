@@ -22,7 +22,8 @@ extension ShopifyAdmin {
         return order
     }
 
-    /// Nil where the order has none, and where the app may not see them: they are known by webhooks alone then.
+    /// Nil where the order has none, and where the app may not see them: they are known by webhooks alone then. What cannot
+    /// be read of them does not hold up their order.
     private func returns(of order: JSONObject, _ id: String) async throws(PullFailure) -> JSON? {
         guard let status = order["returnStatus"]?.stringValue, status != "NO_RETURN" else { return nil }
         let updatedAt = order["updatedAt"]?.stringValue
@@ -33,8 +34,10 @@ extension ShopifyAdmin {
                 .returns(ofOrder: id, after: $0)
             }
         } catch {
-            guard case .missingScope = error else { throw error }
-            return nil
+            switch error {
+            case .missingScope, .unreadable: return nil
+            case .unauthorized, .forbidden, .apiSunset, .throttled, .unavailable: throw error
+            }
         }
     }
 

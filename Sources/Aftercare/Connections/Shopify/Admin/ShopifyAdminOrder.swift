@@ -11,12 +11,16 @@ extension Shopify {
             return .changes(try ShopifyOrder.deletion(body, receivedAt: askedAt))
         case .order:
             let changes = try ShopifyAdminOrder.changes(body, askedAt: askedAt)
-            let returns = try ShopifyAdminOrder.returns(body, askedAt: askedAt)
-            return returns.isEmpty ? .changes(changes) : .answer(changes, returns: returns)
+            return answer(changes, returns: try ShopifyAdminOrder.returns(body, askedAt: askedAt))
         case .restoredOrder:
             let restoration = try ShopifyAdminOrder.restoration(body, askedAt: askedAt)
-            return .changes(try ShopifyAdminOrder.changes(body, askedAt: askedAt) + [restoration])
+            let changes = try ShopifyAdminOrder.changes(body, askedAt: askedAt) + [restoration]
+            return answer(changes, returns: try ShopifyAdminOrder.returns(body, askedAt: askedAt))
         }
+    }
+
+    private static func answer(_ changes: [OrderChange], returns: [ReturnChange]) -> Understanding {
+        returns.isEmpty ? .changes(changes) : .answer(changes, returns: returns)
     }
 }
 
@@ -47,7 +51,9 @@ enum ShopifyAdminOrder {
     static func returns(_ body: BodyReader, askedAt: Instant) throws(Poison) -> [ReturnChange] {
         var changes: [ReturnChange] = []
         for known in try all(body, "returns") {
-            var plain = known.renamed(["id": "id", "name": "name", "decline": "decline", "createdAt": "created_at"])
+            var plain = known.renamed([
+                "id": "id", "name": "name", "decline": "decline", "createdAt": "created_at", "closedAt": "closed_at",
+            ])
             plain["status"] = try known.word("status")
             plain["order"] = .object(body.renamed(["id": "id"]))
             plain["return_line_items"] = try returnedLines(known)

@@ -173,7 +173,7 @@ private enum Document {
             updatedAt
             returns(first: 5, after: $after) {
               nodes {
-                id name status createdAt
+                id name status createdAt closedAt
                 decline { reason }
                 returnLineItems(first: 30) {
                   nodes {
