@@ -54,8 +54,9 @@ without_autovacuum() {
     sql -d "$database" -c 'ALTER SYSTEM SET autovacuum = off' -c 'SELECT pg_reload_conf()' >/dev/null
 }
 
-vacuum_queue() {
-    sql -d "$database" -c 'VACUUM jobs, inbound_events, inbound_deliveries, schedule, fired' -c ANALYZE
+# All of it, and not only the queue's: what a round updates is left behind in every table it touches.
+vacuum() {
+    sql -d "$database" -c 'VACUUM ANALYZE'
     write_out
 }
 

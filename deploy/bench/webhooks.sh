@@ -76,7 +76,7 @@ webhooks_round() {
         "$(awk -v pages=$(($(pages_touched) - touched)) -v count="$walk_orders" 'BEGIN { printf "%.1f", pages / count }')"
     [[ $(sql -d "$database" -c "SELECT count(*) FROM orders WHERE store_id = '$(import_store_uuid)'") == \
     $((present + webhooks_order)) ]] || fail 'there is another number of orders'
-    vacuum_queue
+    vacuum
 }
 
 # What Receive asks the database, with a fingerprint and a body of its own each time. The jobs it makes are never due, and
@@ -97,5 +97,5 @@ webhooks_pgbench() {
     sql -d "$database" -c "DELETE FROM jobs WHERE run_at > now() + interval '1 year'" \
         -c "DELETE FROM inbound_deliveries WHERE event_id IN (SELECT id FROM inbound_events WHERE topic = 'bench')" \
         -c "DELETE FROM inbound_events WHERE topic = 'bench'"
-    vacuum_queue
+    vacuum
 }

@@ -83,12 +83,18 @@ struct APIService: Service {
 
 /// A way to wake the worker of this process, if there is one.
 final class WakeUp: Sendable {
-    private let action = Mutex<(@Sendable () -> Void)?>(nil)
+    /// In a struct of its own: each access to a bare function in a generic type wraps it once more, so that every call would
+    /// take longer than the one before.
+    private struct Action {
+        let run: @Sendable () -> Void
+    }
 
-    func connect(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = action } }
+    private let action = Mutex<Action?>(nil)
+
+    func connect(_ action: @escaping @Sendable () -> Void) { self.action.withLock { $0 = Action(run: action) } }
 
     func callAsFunction() {
         let action = action.withLock { $0 }
-        action?()
+        action?.run()
     }
 }
