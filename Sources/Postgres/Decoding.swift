@@ -3,8 +3,8 @@ public import Time
 
 /// One field of a row, in PostgreSQL's binary format. Valid only while the row it was read from lives.
 public struct Cell {
-    let bytes: UnsafeRawBufferPointer
-    let type: UInt32
+    @usableFromInline let bytes: UnsafeRawBufferPointer
+    @usableFromInline let type: UInt32
 
     func integer<Value: FixedWidthInteger>(_: Value.Type) -> Value? {
         bytes.count == MemoryLayout<Value>.size ? Value(bigEndian: bytes.loadUnaligned(as: Value.self)) : nil
@@ -17,19 +17,38 @@ public protocol PostgresDecodable {
     static func decode(_ cell: Cell) -> Self?
     /// The value of a NULL field, or nil if this type has none.
     static var null: Self? { get }
+    /// The value of a row's column; throws if that is of another type.
+    ///
+    /// A requirement, and no generic function: in a tuple of columns the types are known only when the program runs.
+    static func decode(_ column: Int32, of row: Row) throws(PostgresError) -> Self
 }
 
 extension PostgresDecodable {
-    public static var null: Self? { nil }
+    @inlinable public static var null: Self? { nil }
+
+    @inlinable
+    public static func decode(_ column: Int32, of row: Row) throws(PostgresError) -> Self {
+        guard let cell = try row.cell(column),
+            // Inlined where it is called, the row would otherwise be free to end before its bytes are read.
+            let value = withExtendedLifetime(row, { decode(cell) })
+        else { throw row.mismatch(column, Self.self) }
+        return value
+    }
 }
 
 extension Optional: PostgresDecodable where Wrapped: PostgresDecodable {
+    @inlinable
     public static func decode(_ cell: Cell) -> Wrapped?? {
         guard let value = Wrapped.decode(cell) else { return nil }
         return .some(value)
     }
 
-    public static var null: Wrapped?? { .some(nil) }
+    @inlinable public static var null: Wrapped?? { .some(nil) }
+
+    @inlinable
+    public static func decode(_ column: Int32, of row: Row) throws(PostgresError) -> Wrapped? {
+        try row.isNull(column) ? nil : try Wrapped.decode(column, of: row)
+    }
 }
 
 extension Bool: PostgresDecodable {
@@ -69,7 +88,7 @@ extension Double: PostgresDecodable {
 
 extension String: PostgresDecodable {
     public static func decode(_ cell: Cell) -> String? {
-        PostgresType.textual.contains(cell.type) ? String(decoding: cell.bytes, as: UTF8.self) : nil
+        PostgresType.isTextual(cell.type) ? String(decoding: cell.bytes, as: UTF8.self) : nil
     }
 }
 
@@ -108,30 +127,45 @@ extension JSONB: PostgresDecodable {
 
 /// One-dimensional arrays. A NULL element needs an element type that can be NULL.
 extension Array: PostgresDecodable where Element: PostgresDecodable {
+    @inlinable
     public static func decode(_ cell: Cell) -> [Element]? {
+        guard let cells = cell.elements() else { return nil }
+        var elements: [Element] = []
+        elements.reserveCapacity(cells.count)
+        for cell in cells {
+            let element: Element? = if let cell { Element.decode(cell) } else { Element.null }
+            guard let element else { return nil }
+            elements.append(element)
+        }
+        return elements
+    }
+}
+
+extension Cell {
+    /// The fields of a one-dimensional array, nil where NULL; nil as a whole if it is none.
+    @usableFromInline
+    func elements() -> [Cell?]? {
         // What is no array must not be read as one: its bytes, perhaps a stranger's, would be taken for lengths.
-        guard PostgresType.arrays.contains(cell.type), cell.bytes.count >= 12 else { return nil }
+        guard PostgresType.arrays.contains(type), bytes.count >= 12 else { return nil }
         func word(_ offset: Int) -> Int32 {
-            Int32(bigEndian: cell.bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))
+            Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self))
         }
         let type = UInt32(bitPattern: word(8))
         guard word(0) != 0 else { return [] }
-        guard word(0) == 1, cell.bytes.count >= 20 else { return nil }
-        var elements: [Element] = []
+        guard word(0) == 1, bytes.count >= 20 else { return nil }
+        var elements: [Cell?] = []
         elements.reserveCapacity(Int(word(12)))
         var offset = 20
         for _ in 0..<word(12) {
             let length = Int(word(offset))
             offset += 4
-            if length < 0 {
-                guard let null = Element.null else { return nil }
-                elements.append(null)
-            } else {
-                let field = UnsafeRawBufferPointer(rebasing: cell.bytes[offset..<offset + length])
-                guard let element = Element.decode(Cell(bytes: field, type: type)) else { return nil }
-                elements.append(element)
-                offset += length
+            guard length >= 0 else {
+                elements.append(nil)
+                continue
             }
+            let field = UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + length])
+            elements.append(Cell(bytes: field, type: type))
+            offset += length
         }
         return elements
     }

@@ -22,5 +22,11 @@ public struct PostgresType: Hashable, Sendable {
     ]
 
     /// Other textual types whose binary form is their text, as PostgreSQL sends them: name, bpchar, varchar, unknown.
-    static let textual: Set<UInt32> = [18, 19, 25, 705, 1042, 1043]
+    static func isTextual(_ oid: UInt32) -> Bool {
+        // No set: it is asked for every text of every row.
+        switch oid {
+        case 18, 19, 25, 705, 1042, 1043: true
+        default: false
+        }
+    }
 }

@@ -26,6 +26,7 @@ public struct Rows: Sendable {
     public var first: Row? { isEmpty ? nil : self[0] }
 
     /// Every row, mapped.
+    @inlinable
     public func map<Element, Failure: Error>(
         _ transform: (Row) throws(Failure) -> Element
     ) throws(Failure) -> [Element] {
@@ -36,6 +37,7 @@ public struct Rows: Sendable {
     }
 
     /// Every row as a tuple, column by column: `rows.decode((UUID, String?).self)`.
+    @inlinable
     public func decode<each Column: PostgresDecodable>(
         _: (repeat each Column).Type
     ) throws(PostgresError) -> [(repeat each Column)] {
@@ -44,6 +46,9 @@ public struct Rows: Sendable {
 }
 
 /// One row of an answer.
+///
+/// What is generic here is inlinable, for its callers are in other modules: left generic there, each column costs a
+/// look-up of its type's metadata, dearer than the value.
 public struct Row: Sendable {
     let storage: ResultStorage
     let index: Int32
@@ -51,50 +56,62 @@ public struct Row: Sendable {
     /// The field of the column called `name`: `let id: UUID = try row("id")`.
     ///
     /// The name is the program's own, and libpq takes it as it stands in there, without a copy.
+    @inlinable
     public func callAsFunction<Value: PostgresDecodable>(
         _ name: StaticString,
         as _: Value.Type = Value.self
     ) throws(PostgresError) -> Value {
-        let column = name.withUTF8Buffer { name in
-            name.withMemoryRebound(to: CChar.self) { PQfnumber(storage.result, $0.baseAddress) }
-        }
-        guard column >= 0 else { throw .decoding("the answer has no column \"\(name)\"") }
-        return try decode(column)
+        try Value.decode(try column(name), of: self)
     }
 
     /// The row's columns in their order as a tuple: `try row.decode((UUID, String?).self)`.
+    @inlinable
     public func decode<each Column: PostgresDecodable>(
         _: (repeat each Column).Type
     ) throws(PostgresError) -> (repeat each Column) {
         var column: Int32 = -1
-        func next<Value: PostgresDecodable>(_: Value.Type) throws(PostgresError) -> Value {
+        func next() -> Int32 {
             column += 1
-            guard column < PQnfields(storage.result) else { throw .decoding("the answer has only \(column) columns") }
-            return try decode(column)
+            return column
         }
-        return (repeat try next((each Column).self))
+        return (repeat try (each Column).decode(next(), of: self))
     }
 
-    private func decode<Value: PostgresDecodable>(_ column: Int32) throws(PostgresError) -> Value {
+    @usableFromInline
+    func column(_ name: StaticString) throws(PostgresError) -> Int32 {
+        let column = name.withUTF8Buffer { name in
+            name.withMemoryRebound(to: CChar.self) { PQfnumber(storage.result, $0.baseAddress) }
+        }
+        guard column >= 0 else { throw .decoding("the answer has no column \"\(name)\"") }
+        return column
+    }
+
+    /// Nil where the field is NULL.
+    @usableFromInline
+    func cell(_ column: Int32) throws(PostgresError) -> Cell? {
+        guard try !isNull(column) else { return nil }
         let result = storage.result
-        let value: Value?
-        if PQgetisnull(result, index, column) == 1 {
-            value = Value.null
-        } else {
-            let bytes = UnsafeRawBufferPointer(
-                start: PQgetvalue(result, index, column),
-                count: Int(PQgetlength(result, index, column))
-            )
-            value = Value.decode(Cell(bytes: bytes, type: PQftype(result, column)))
-        }
-        guard let value else {
-            let name = PQfname(result, column).map { String(cString: $0) } ?? "?"
-            let isNull = PQgetisnull(result, index, column) == 1
-            throw .decoding(
-                "column \"\(name)\" (type \(PQftype(result, column))\(isNull ? ", NULL" : "")) is not a \(Value.self)"
-            )
-        }
-        return value
+        let bytes = UnsafeRawBufferPointer(
+            start: PQgetvalue(result, index, column),
+            count: Int(PQgetlength(result, index, column))
+        )
+        return Cell(bytes: bytes, type: PQftype(result, column))
+    }
+
+    @usableFromInline
+    func isNull(_ column: Int32) throws(PostgresError) -> Bool {
+        guard column < PQnfields(storage.result) else { throw .decoding("the answer has only \(column) columns") }
+        return PQgetisnull(storage.result, index, column) == 1
+    }
+
+    @usableFromInline
+    func mismatch(_ column: Int32, _ type: any Any.Type) -> PostgresError {
+        let result = storage.result
+        let name = PQfname(result, column).map { String(cString: $0) } ?? "?"
+        let isNull = PQgetisnull(result, index, column) == 1
+        return .decoding(
+            "column \"\(name)\" (type \(PQftype(result, column))\(isNull ? ", NULL" : "")) is not a \(type)"
+        )
     }
 }
 

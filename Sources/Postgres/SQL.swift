@@ -42,13 +42,16 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 
         public mutating func appendInterpolation(_ value: some PostgresEncodable) {
             parameters.append(value)
-            text += "$"
-            text += String(parameters.count)
+            appendPlaceholder()
         }
 
         /// Stated for optionals too, or the compiler warns of a debug description.
         public mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
             parameters.append(value)
+            appendPlaceholder()
+        }
+
+        private mutating func appendPlaceholder() {
             text += "$"
             text += String(parameters.count)
         }

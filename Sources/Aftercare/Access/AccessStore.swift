@@ -33,9 +33,7 @@ enum AccessStore {
             guard credential.matches(try row("secret_hash", as: Bytea.self).bytes),
                 isValid(try row("expires_at"), try row("revoked_at"), now)
             else { return nil }
-            // A scope this version does not know grants nothing.
-            let known = Set(try row("scopes", as: [String].self).compactMap(Scope.init(name:)))
-            return Principal(tenant: credential.tenant, store: store, identity: .apiKey(key), scopes: known)
+            return Principal(tenant: credential.tenant, store: store, key: key, scopes: try row("scopes"))
         case .session(let session):
             let (hash, expiresAt, revokedAt, user, role, disabledAt, _) = try row.decode(
                 (Bytea, Instant, Instant?, UUID, String, Instant?, Instant).self
@@ -43,8 +41,7 @@ enum AccessStore {
             guard credential.matches(hash.bytes), isValid(expiresAt, revokedAt, now), disabledAt == nil,
                 let role = Role(rawValue: role)
             else { return nil }
-            let identity = Principal.Identity.user(UserID(user), role, session: session)
-            return Principal(tenant: credential.tenant, store: nil, identity: identity, scopes: role.scopes)
+            return Principal(tenant: credential.tenant, user: UserID(user), role, session: session)
         }
     }
 

@@ -29,9 +29,10 @@ struct Credential: Hashable, Sendable {
     /// The store the credential claims to be bound to; the look-up checks the claim.
     var store: StoreID? { if case .apiKey(_, let store) = subject { store } else { nil } }
 
-    init?(token: Substring, pepper: SymmetricKey, formerPepper: SymmetricKey? = nil) {
+    init?(token: Substring, pepper: Pepper, formerPepper: Pepper? = nil) {
         guard token.utf8.count <= 200 else { return nil }
-        let bytes = Array(token.utf8)
+        // A string's bytes are copied as one piece, a part's one by one.
+        let bytes = Array(String(token).utf8)
         let parts = bytes.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
         guard parts.count >= 4, parts[parts.count - 1].count == Token.secretLength + Token.checksumLength,
             Token.checksum(bytes.dropLast(Token.checksumLength)).elementsEqual(bytes.suffix(Token.checksumLength)),
@@ -51,8 +52,8 @@ struct Credential: Hashable, Sendable {
             return nil
         }
         self.tenant = tenant
-        hash = Token.hash(bytes, pepper: pepper)
-        formerHash = formerPepper.map { Token.hash(bytes, pepper: $0) }
+        hash = pepper.hash(bytes)
+        formerHash = formerPepper?.hash(bytes)
     }
 
     /// Compares in constant time.
@@ -67,6 +68,20 @@ struct Credential: Hashable, Sendable {
     }
 }
 
+/// Hashes tokens.
+struct Pepper: Sendable {
+    /// With the key in it: working that in takes half of the time of a short text's hash.
+    private let keyed: HMAC<SHA256>
+
+    init(_ key: SymmetricKey) { keyed = HMAC(key: key) }
+
+    func hash(_ token: [UInt8]) -> [UInt8] {
+        var hash = keyed
+        hash.update(data: token)
+        return Array(hash.finalize())
+    }
+}
+
 /// A new token: the text, shown once, and what is stored of it.
 struct Token: Sendable {
     let text: Secret<String>
@@ -78,7 +93,7 @@ struct Token: Sendable {
     fileprivate static let checksumLength = 6
     private static let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
 
-    init(tenant: TenantID, subject: Credential.Subject, pepper: SymmetricKey) {
+    init(tenant: TenantID, subject: Credential.Subject, pepper: Pepper) {
         func part(_ id: ID<some IDKind>) -> Substring { id.description.suffix(26) }
         var text =
             switch subject {
@@ -91,13 +106,9 @@ struct Token: Sendable {
             text.unicodeScalars.append(Unicode.Scalar(digit))
         }
         text += String(decoding: Self.checksum(Array(text.utf8)[...]), as: UTF8.self)
-        hash = Self.hash(Array(text.utf8), pepper: pepper)
+        hash = pepper.hash(Array(text.utf8))
         hint = String(text.suffix(4))
         self.text = Secret(text)
-    }
-
-    fileprivate static func hash(_ token: [UInt8], pepper: SymmetricKey) -> [UInt8] {
-        Array(HMAC<SHA256>.authenticationCode(for: token, using: pepper))
     }
 
     /// CRC-32 (IEEE) in digits of base62: scanners of leaked secrets can tell a real key from a look-alike.

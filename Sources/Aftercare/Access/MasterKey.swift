@@ -5,22 +5,22 @@ import Observability
 /// The one secret a deployment is given; every key the program uses is derived from it, each for one purpose.
 struct MasterKey: Sendable {
     /// Under which credentials are hashed: a stolen database cannot be searched for a known key.
-    let pepper: SymmetricKey
+    let pepper: Pepper
     /// Signs paging cursors.
     let cursors: SymmetricKey
     private let seals: SymmetricKey
     /// What the former key gave, while it is replaced: it opens what is sealed under it, and seals nothing.
-    let formerPepper: SymmetricKey?
+    let formerPepper: Pepper?
     private let formerSeals: SymmetricKey?
 
     /// - Parameters:
     ///   - secret: at least 32 random bytes.
     ///   - previous: the secret before, while one replaces the other.
     init(_ secret: Secret<[UInt8]>, previous: Secret<[UInt8]>? = nil) {
-        pepper = Self.derive("credential pepper", from: secret)
+        pepper = Pepper(Self.derive("credential pepper", from: secret))
         cursors = Self.derive("cursors", from: secret)
         seals = Self.derive("sealed columns", from: secret)
-        formerPepper = previous.map { Self.derive("credential pepper", from: $0) }
+        formerPepper = previous.map { Pepper(Self.derive("credential pepper", from: $0)) }
         formerSeals = previous.map { Self.derive("sealed columns", from: $0) }
     }
 

@@ -13,7 +13,31 @@ struct Principal: Sendable {
     /// The only store it may touch, for a key bound to one.
     let store: StoreID?
     let identity: Identity
-    let scopes: Set<Scope>
+    /// The names of an API key's scopes, as its row has them: a request asks for one or two.
+    private let keyScopes: [String]
+
+    init(tenant: TenantID, store: StoreID?, key: APIKeyID, scopes: [String]) {
+        (self.tenant, self.store, identity, keyScopes) = (tenant, store, .apiKey(key), scopes)
+    }
+
+    init(tenant: TenantID, user: UserID, _ role: Role, session: SessionID) {
+        (self.tenant, store, identity, keyScopes) = (tenant, nil, .user(user, role, session: session), [])
+    }
+
+    /// A scope that this version does not know grants nothing.
+    var scopes: Set<Scope> {
+        switch identity {
+        case .apiKey: Set(keyScopes.compactMap(Scope.init(name:)))
+        case .user(_, let role, _): role.scopes
+        }
+    }
+
+    func holds(_ scope: Scope) -> Bool {
+        switch identity {
+        case .apiKey: keyScopes.contains(scope.rawValue)
+        case .user(_, let role, _): role.scopes.contains(scope)
+        }
+    }
 
     /// Stands for the caller in records: `key_…` or `usr_…`.
     var name: String {
@@ -24,7 +48,7 @@ struct Principal: Sendable {
     }
 
     func demand(_ audience: Route.Audience) throws(Problem) {
-        guard case .holder(let scope) = audience, !scopes.contains(scope) else { return }
+        guard case .holder(let scope) = audience, !holds(scope) else { return }
         throw .lacking([scope], "This needs the scope \(scope.rawValue).")
     }
 }

@@ -48,7 +48,11 @@ extension Scope {
 enum Role: String, CaseIterable, Sendable {
     case viewer, agent, author, approver, owner
 
-    var scopes: Set<Scope> {
+    var scopes: Set<Scope> { Self.scopesByRole[self] ?? [] }
+
+    private static let scopesByRole = Dictionary(uniqueKeysWithValues: allCases.map { ($0, $0.grantedScopes) })
+
+    private var grantedScopes: Set<Scope> {
         switch self {
         case .viewer:
             [
@@ -56,10 +60,10 @@ enum Role: String, CaseIterable, Sendable {
                 .messagesRead, .ticketsRead, .operationsRead, .commandsRead,
             ]
         case .agent:
-            Role.viewer.scopes.union([.ordersRefresh, .commandsWrite, .messagesWrite, .ticketsWrite])
+            Role.viewer.grantedScopes.union([.ordersRefresh, .commandsWrite, .messagesWrite, .ticketsWrite])
         // An approver releases other people's changes, which is not there yet.
         case .author, .approver:
-            Role.agent.scopes.union([
+            Role.agent.grantedScopes.union([
                 .storesWrite, .connectionsWrite, .ordersWrite, .customersWrite, .eventsWrite, .testClockWrite,
                 .usersRead,
                 .keysRead,

@@ -13,10 +13,13 @@ final class RateLimits: Sendable {
         let window: Duration
         /// `"key";q=600;w=60`, as RateLimit-Policy states it.
         let header: String
+        /// How the header of a standing begins.
+        fileprivate let prefix: String
 
         init(name: String, quota: Int, window: Duration) {
             (self.name, self.quota, self.window) = (name, quota, window)
             header = "\"\(name)\";q=\(quota);w=\(window.components.seconds)"
+            prefix = "\"\(name)\";r="
         }
     }
 
@@ -27,7 +30,13 @@ final class RateLimits: Sendable {
         let resetSeconds: Int
         let isExceeded: Bool
 
-        var header: String { "\"\(policy.name)\";r=\(remaining);t=\(resetSeconds)" }
+        /// `"key";r=599;t=1`, as RateLimit states it.
+        func write(to header: inout String) {
+            header += policy.prefix
+            header += String(remaining)
+            header += ";t="
+            header += String(resetSeconds)
+        }
     }
 
     enum Bucket: Hashable, Sendable {

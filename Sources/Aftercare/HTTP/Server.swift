@@ -1,4 +1,3 @@
-import Crypto
 import HTTPTypes
 import Hummingbird
 import JSON
@@ -10,8 +9,8 @@ import NIOCore
 struct Server: Sendable {
     let routes: [Route]
     let access: Access
-    let pepper: SymmetricKey
-    var formerPepper: SymmetricKey?
+    let pepper: Pepper
+    var formerPepper: Pepper?
     let inFlight: InFlight
     let logger: Logger
     /// How many proxies in front of us append to `X-Forwarded-For`.
@@ -140,7 +139,7 @@ struct Server: Sendable {
         try checkContentType(request.headers[.contentType], route.body)
         try checkContentEncoding(request.headers[.contentEncoding], route.body)
         let target = request.head.path ?? request.uri.path
-        let query = target.firstIndex(of: "?").map { target[target.index(after: $0)...] }
+        let query = target.utf8.firstIndex(of: UInt8(ascii: "?")).map { target[target.index(after: $0)...] }
         return Call(
             method: request.method,
             target: target,
@@ -251,10 +250,15 @@ extension HTTPFields {
     fileprivate mutating func state(_ standings: [RateLimits.Standing]) {
         guard !standings.isEmpty else { return }
         var (policies, states) = ("", "")
+        policies.reserveCapacity(80)
+        states.reserveCapacity(80)
         for standing in standings {
-            if !policies.isEmpty { (policies, states) = (policies + ", ", states + ", ") }
+            if !policies.isEmpty {
+                policies += ", "
+                states += ", "
+            }
             policies += standing.policy.header
-            states += standing.header
+            standing.write(to: &states)
         }
         self[.rateLimitPolicy] = policies
         self[.rateLimit] = states

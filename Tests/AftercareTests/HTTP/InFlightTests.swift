@@ -9,8 +9,8 @@ import Testing
 /// OWASP API4, the noisy neighbour: requests of one tenant that are worked on at once.
 @Suite(.timeLimit(.minutes(1))) struct InFlightTests {
     private func credential(_ tenant: TenantID = .new()) throws -> Credential {
-        let token = Token(tenant: tenant, subject: .apiKey(.new(), store: nil), pepper: SymmetricKeyFixture.pepper)
-        return try #require(Credential(token: token.text.reveal()[...], pepper: SymmetricKeyFixture.pepper))
+        let token = Token(tenant: tenant, subject: .apiKey(.new(), store: nil), pepper: PepperFixture.pepper)
+        return try #require(Credential(token: token.text.reveal()[...], pepper: PepperFixture.pepper))
     }
 
     /// A credential that has proved itself.

@@ -76,15 +76,11 @@ struct DemoOrder: Sendable {
 extension TestTenant {
     /// Waits until nothing of this tenant waits to be done. A connection's next pull waits for its time.
     func settle() async throws {
-        try await eventually {
-            try await rows(
-                """
-                SELECT id FROM jobs
-                 WHERE tenant_id = \(id.uuid) AND state IN ('ready', 'leased')
-                   AND NOT (kind IN ('reconcile_orders', 'sweep_orders') AND state = 'ready'
-                            AND run_at > \(server.environment.clock.now() + .milliseconds(500)))
-                """
-            ).isEmpty
+        do {
+            try await eventually { try await unsettled().isEmpty }
+        } catch let error as NeverHappened {
+            let jobs = try await unsettled().decode((String, String, String?).self)
+            throw NeverHappened(description: "\(error.description), for \(jobs)")
         }
         let failed = try await rows(
             "SELECT kind, last_error FROM jobs WHERE tenant_id = \(id.uuid) AND state = 'failed'"
@@ -92,6 +88,17 @@ extension TestTenant {
         guard failed.isEmpty else {
             throw NeverHappened(description: "failed jobs: \(try failed.decode((String, String?).self))")
         }
+    }
+
+    private func unsettled() async throws -> Rows {
+        try await rows(
+            """
+            SELECT kind, state, last_error FROM jobs
+             WHERE tenant_id = \(id.uuid) AND state IN ('ready', 'leased')
+               AND NOT (kind IN ('reconcile_orders', 'sweep_orders') AND state = 'ready'
+                        AND run_at > \(server.environment.clock.now() + .milliseconds(500)))
+            """
+        )
     }
 
     /// Advances the store's clock and waits until what fell due is done.

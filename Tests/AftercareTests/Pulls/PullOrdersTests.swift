@@ -66,7 +66,8 @@ import Time
                 )
             )
             try await connected.pull(.reconcile)
-            #expect(try await connected.order(1)["historical"] == false)
+            let moved = try await connected.order(1)
+            #expect(moved["historical"] == false, "\(moved.json)")
             #expect(try await tenant.factKeys(1).contains("shipped a"))
         }
     }
@@ -230,8 +231,9 @@ import Time
             for topic in PullTopic.allCases { try await connected.post(topic.rawValue, ["id": 727]) }
             try await tenant.settle()
             #expect(try await connected.order()["lifecycle_status"] == "open")
-            let ignored = try await tenant.get("/v1/inbound-events?state=ignored")["data"]?.arrayValue ?? []
-            #expect(ignored.map { $0["reason"] } == Array(repeating: "unknown_topic", count: 3))
+            let page = try await tenant.get("/v1/inbound-events?state=ignored")
+            let ignored = page["data"]?.arrayValue ?? []
+            #expect(ignored.map { $0["reason"] } == Array(repeating: "unknown_topic", count: 3), "\(page.json)")
             #expect(ignored.allSatisfy { $0["via"] == "webhook" })
         }
     }
