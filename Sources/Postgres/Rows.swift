@@ -1,4 +1,5 @@
 import CLibpq
+import Glibc
 
 /// What one statement answered: its rows, if it has any, and the number of rows it touched.
 ///
@@ -55,7 +56,7 @@ public struct Row: Sendable {
 
     /// The field of the column called `name`: `let id: UUID = try row("id")`.
     ///
-    /// The name is the program's own, and libpq takes it as it stands in there, without a copy.
+    /// The name is the program's own and is compared as it stands in there, without a copy.
     @inlinable
     public func callAsFunction<Value: PostgresDecodable>(
         _ name: StaticString,
@@ -79,10 +80,17 @@ public struct Row: Sendable {
 
     @usableFromInline
     func column(_ name: StaticString) throws(PostgresError) -> Int32 {
+        let result = storage.result
+        // PQfnumber would make a copy of the name first, to fold its case.
         let column = name.withUTF8Buffer { name in
-            name.withMemoryRebound(to: CChar.self) { PQfnumber(storage.result, $0.baseAddress) }
+            name.withMemoryRebound(to: CChar.self) { name in
+                (0..<PQnfields(result)).first { column in
+                    guard let name = name.baseAddress, let other = PQfname(result, column) else { return false }
+                    return strcmp(name, other) == 0
+                }
+            }
         }
-        guard column >= 0 else { throw .decoding("the answer has no column \"\(name)\"") }
+        guard let column else { throw .decoding("the answer has no column \"\(name)\"") }
         return column
     }
 
