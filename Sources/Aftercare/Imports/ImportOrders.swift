@@ -127,9 +127,8 @@ struct ImportOrders {
         var verdicts: [Verdict] = []
         for round in ImportLine.rounds(lines) {
             let entries = round.compactMap { try? $0.entry.get() }
-            var applied = try await PutOrders.apply(entries, tenant: tenant, store: store, now: now, in: transaction)[
-                ...
-            ]
+            let results = try await PutOrders.apply(entries, tenant: tenant, store: store, now: now, in: transaction)
+            var applied = results[...]
             for line in round {
                 switch line.entry {
                 case .failure(let rejection): verdicts.append(.failure(rejection))

@@ -92,22 +92,21 @@ enum OrderMirror {
 
     private static func put(_ shipment: Shipment, _ id: String, into outcome: inout Outcome) {
         outcome.state.shipments[id] = shipment
-        outcome.facts += [
-            shipment.shippedAt.flatMap { outcome.state.raise(.shipped, id, at: $0) },
-            shipment.deliveredAt.flatMap { outcome.state.raise(.delivered, id, at: $0) },
-        ].compactMap(\.self)
+        for (kind, instant) in [(Fact.Kind.shipped, shipment.shippedAt), (.delivered, shipment.deliveredAt)] {
+            if let instant, let new = outcome.state.raise(kind, id, at: instant) { outcome.facts.append(new) }
+        }
     }
 
     private static func raiseFacts(ofRefund id: String, in outcome: inout Outcome) {
         for fact in outcome.state.refundFacts(id) {
-            outcome.facts += outcome.state.raise(fact.kind, id, at: fact.at).map { [$0] } ?? []
+            if let new = outcome.state.raise(fact.kind, id, at: fact.at) { outcome.facts.append(new) }
         }
     }
 
     /// Of the order itself, by a statement that says it was at this instant or before.
     private static func raise(_ kind: Fact.Kind, notAfter instant: Instant, in outcome: inout Outcome) {
         let known = outcome.state.facts[Fact.Key(kind: kind, episode: Fact.Key.wholeOrder)]
-        outcome.facts += outcome.state.raise(kind, at: min(known ?? instant, instant)).map { [$0] } ?? []
+        if let new = outcome.state.raise(kind, at: min(known ?? instant, instant)) { outcome.facts.append(new) }
     }
 }
 

@@ -28,7 +28,7 @@ extension IgnoredReason {
     var words: String {
         switch self {
         case .unknownTopic: "nothing here is about its topic"
-        case .testNotification: "the shop sent it to see whether it arrives"
+        case .testNotification: "the shop sent it as a sample, and it is about no real order"
         case .toldByOrdersUpdated: "the shop tells the same with orders/updated"
         case .deletionsNotMirrored: "what it says was deleted is not mirrored"
         case .riskLevelNotTold: "it tells of no level of risk"

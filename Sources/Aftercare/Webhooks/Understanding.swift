@@ -17,7 +17,7 @@ enum Understanding: Hashable, Sendable {
 /// Why an event that was understood changes nothing.
 enum IgnoredReason: String, CaseIterable, Sendable {
     case unknownTopic = "unknown_topic"
-    /// Sent by the shop to see whether it arrives.
+    /// A sample that the shop sent; it is about no real order.
     case testNotification = "test_notification"
     case toldByOrdersUpdated = "told_by_orders_updated"
     case deletionsNotMirrored = "deletions_not_mirrored"

@@ -66,12 +66,10 @@ enum ShopifyOrder {
             let emails = [try body.text("email"), try body.text("contact_email")]
             values.email = emails.compactMap { $0 }.first { !$0.isEmpty }
         }
-        if body.contains("customer", "billing_address", "shipping_address") {
-            // An app may have asked for their ids alone.
-            if try tellsName(body) {
-                told.insert(.customerName)
-                values.customerName = try customerName(body)
-            }
+        // An app may have asked for the ids of customer and addresses alone.
+        if try tellsName(body) {
+            told.insert(.customerName)
+            values.customerName = try customerName(body)
         }
         if body.contains("customer") {
             told.insert(.customer)

@@ -48,8 +48,7 @@ enum ShopifyRefund {
 
     private static let transactionMembers = [
         "id", "kind", "status", "gateway", "manual_payment_gateway", "parent_id", "amount", "currency", "amount_set",
-        "created_at",
-        "processed_at",
+        "created_at", "processed_at",
     ]
 
     /// A refund of a payment that was only authorized releases it: `void`, and no money moves.
