@@ -65,8 +65,7 @@ enum Role: String, CaseIterable, Sendable {
         case .author, .approver:
             Role.agent.grantedScopes.union([
                 .storesWrite, .connectionsWrite, .ordersWrite, .customersWrite, .eventsWrite, .testClockWrite,
-                .usersRead,
-                .keysRead,
+                .usersRead, .keysRead,
             ])
         case .owner:
             Set(Scope.allCases)

@@ -83,8 +83,8 @@ struct APIService: Service {
 
 /// A way to wake the worker of this process, if there is one.
 final class WakeUp: Sendable {
-    /// In a struct of its own: each access to a bare function in a generic type wraps it once more, so that every call would
-    /// take longer than the one before.
+    /// In a struct of its own: each access to a bare function in a generic type wraps it once more, so that every call
+    /// would take longer than the one before.
     private struct Action {
         let run: @Sendable () -> Void
     }

@@ -139,7 +139,7 @@ struct Server: Sendable {
         try checkContentType(request.headers[.contentType], route.body)
         try checkContentEncoding(request.headers[.contentEncoding], route.body)
         let target = request.head.path ?? request.uri.path
-        let query = target.utf8.firstIndex(of: UInt8(ascii: "?")).map { target[target.index(after: $0)...] }
+        let query = target.utf8.firstIndex(of: UInt8(ascii: "?")).map { target[target.utf8.index(after: $0)...] }
         return Call(
             method: request.method,
             target: target,
