@@ -8,9 +8,32 @@ struct Batch: Sendable {
         case unprepared(String)
     }
 
-    var items: [Item] = []
+    var items: [Item]
     /// Whether this batch commits something, so that a lost answer means an unknown outcome.
     var commits: Bool
+    /// How many statements come before and after those whose answers the caller wants.
+    private var frame = (before: 0, after: 0)
+
+    init(items: [Item], commits: Bool) {
+        self.items = items
+        self.commits = commits
+    }
+
+    /// A whole transaction: BEGIN, the settings, every statement, COMMIT.
+    init(transaction statements: [SQL], _ settings: [LocalSetting]) {
+        items = []
+        items.reserveCapacity(statements.count + settings.count + 2)
+        items.append(.statement(Self.begin))
+        for setting in settings { items.append(.unprepared(setting.statement)) }
+        for statement in statements { items.append(.statement(statement)) }
+        items.append(.statement(Self.commit))
+        commits = true
+        frame = (1 + settings.count, 1)
+    }
+
+    /// What the caller wants of the answers. The others end where they were made: memory that another thread frees is
+    /// dearer.
+    func wanted(of answers: [Rows]) -> [Rows] { Array(answers[frame.before..<(answers.count - frame.after)]) }
 
     static let begin = SQL(unsafe: "BEGIN")
     static let commit = SQL(unsafe: "COMMIT")
@@ -24,7 +47,19 @@ public struct LocalSetting: Sendable {
     let statement: String
 
     public init(_ name: StaticString, _ value: UUID) {
-        statement = "SET LOCAL \(name) = '\(value.text)'"
+        statement = name.withUTF8Buffer { name in
+            // In one piece: this is made for every transaction.
+            String(unsafeUninitializedCapacity: name.count + 51) { text in
+                var end = text.initialize(fromContentsOf: "SET LOCAL ".utf8)
+                end = text[end...].initialize(fromContentsOf: name)
+                end = text[end...].initialize(fromContentsOf: " = '".utf8)
+                value.forEachCharacter { character in
+                    text.initializeElement(at: end, to: character)
+                    end += 1
+                }
+                return text[end...].initialize(fromContentsOf: "'".utf8)
+            }
+        }
     }
 
     public init(_ name: StaticString, milliseconds: Int) {
@@ -33,22 +68,16 @@ public struct LocalSetting: Sendable {
 }
 
 extension UUID {
-    /// As `uuidString` in lower case. That one calls `snprintf`, and this is made for every transaction.
-    fileprivate var text: String {
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    /// Those of `uuidString`, in lower case. That one calls `snprintf`.
+    @inline(__always)
+    fileprivate func forEachCharacter(_ body: (UInt8) -> Void) {
         withUnsafeBytes(of: uuid) { bytes in
-            String(unsafeUninitializedCapacity: 36) { text in
-                var length = 0
-                func append(_ byte: UInt8) {
-                    text.initializeElement(at: length, to: byte)
-                    length += 1
-                }
-                func append(digit: UInt8) { append(digit < 10 ? 0x30 + digit : 0x57 + digit) }
-                for index in bytes.indices {
-                    if [4, 6, 8, 10].contains(index) { append(0x2D) }
-                    append(digit: bytes[index] >> 4)
-                    append(digit: bytes[index] & 0xF)
-                }
-                return length
+            for index in 0..<16 {
+                if index == 4 || index == 6 || index == 8 || index == 10 { body(UInt8(ascii: "-")) }
+                body(Self.digits[Int(bytes[index] >> 4)])
+                body(Self.digits[Int(bytes[index] & 0xF)])
             }
         }
     }

@@ -84,10 +84,18 @@ extension Connection {
         var next: Call? = first
         while let call = next {
             call.begin(on: self)
-            let outcome = Result { () throws(PostgresError) in try run(call.batch, Wait(call.deadline, for: call)) }
+            let outcome = outcome(of: call)
             // The connection first: whoever is told of the answer finds it free.
             next = pool.next(after: self)
             call.finish(outcome)
+        }
+    }
+
+    private func outcome(of call: Call) -> Call.Outcome {
+        do throws(PostgresError) {
+            return .success(call.batch.wanted(of: try run(call.batch, Wait(call.deadline, for: call))))
+        } catch {
+            return .failure(error)
         }
     }
 }

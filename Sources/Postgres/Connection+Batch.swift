@@ -28,7 +28,7 @@ extension Connection {
                 switch PQresultStatus(result.result) {
                 case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
                     switch answer {
-                    case .prepare(let text, let statement): prepared[text] = statement
+                    case .prepare(let text, let statement): prepared[StatementText(text: text)] = statement
                     case .rows: answers.append(Rows(storage: result))
                     }
                 case PGRES_PIPELINE_ABORTED:
@@ -112,13 +112,14 @@ extension Connection {
         let pq = try handle()
         var expected: [Answer] = []
         expected.reserveCapacity(batch.items.count + 2)
-        var new: [String: PreparedStatement] = [:]
+        var new: [StatementText: PreparedStatement] = [:]
         for item in batch.items {
             switch item {
             case .unprepared(let text):
                 try check(PQsendQueryParams(pq, text, 0, nil, nil, nil, nil, 1))
             case .statement(let sql):
-                let known = prepared[sql.text] ?? new[sql.text]
+                let text = StatementText(text: sql.text)
+                let known = prepared[text] ?? new[text]
                 if let known, known.types == sql.parameters.types {
                     try send(sql, preparedAs: known.name)
                 } else if known == nil, settings.preparesStatements, prepared.count < Self.maximumPrepared {
@@ -126,7 +127,7 @@ extension Connection {
                         name: "s\(prepared.count + new.count + 1)",
                         types: sql.parameters.types
                     )
-                    new[sql.text] = statement
+                    new[text] = statement
                     try check(
                         PQsendPrepare(pq, statement.name, sql.text, Int32(statement.types.count), statement.types)
                     )
@@ -144,13 +145,13 @@ extension Connection {
 
     private func send(_ sql: SQL, preparedAs name: String?) throws(PostgresError) {
         let pq = try handle()
-        let parameters = sql.parameters
-        let count = Int32(parameters.count)
-        let sent = parameters.withPointers { values, lengths, formats in
+        let (text, types) = (sql.text, sql.parameters.types)
+        let count = Int32(types.count)
+        let sent = sql.parameters.withPointers { values, lengths, formats in
             if let name {
                 PQsendQueryPrepared(pq, name, count, values, lengths, formats, 1)
             } else {
-                PQsendQueryParams(pq, sql.text, count, parameters.types, values, lengths, formats, 1)
+                PQsendQueryParams(pq, text, count, types, values, lengths, formats, 1)
             }
         }
         try check(sent)

@@ -15,7 +15,7 @@ actor Connection {
     /// libpq's handle; nil once closed. Every other file of the actor goes through `handle()`.
     var pq: OpaquePointer?
     /// The server-side statements of this session: name by text.
-    var prepared: [String: PreparedStatement] = [:]
+    var prepared: [StatementText: PreparedStatement] = [:]
     /// Set when the session must not serve another call.
     private(set) var isSpoiled = false
     /// Idle, in step and not spoiled: kept outside the actor, so that a pool need not hop to ask.
@@ -32,6 +32,14 @@ actor Connection {
     struct PreparedStatement {
         let name: String
         let types: [UInt32]
+    }
+
+    /// Hashed by its length alone: texts are few and seldom of one length, and to hash one is to read all of it, in
+    /// every call.
+    struct StatementText: Hashable {
+        let text: String
+
+        func hash(into hasher: inout Hasher) { hasher.combine(text.utf8.count) }
     }
 
     init(_ settings: ConnectionSettings) {

@@ -92,13 +92,8 @@ public final class Pool: Sendable {
         file: String = #fileID,
         line: UInt = #line
     ) async throws(PostgresError) -> [Rows] {
-        var items: [Batch.Item] = [.statement(Batch.begin)]
-        items.reserveCapacity(statements.count + settings.count + 2)
-        for setting in settings { items.append(.unprepared(setting.statement)) }
-        for statement in statements { items.append(.statement(statement)) }
-        items.append(.statement(Batch.commit))
-        let answers = try await run(Batch(items: items, commits: true), deadline, CallSite(file: file, line: line))
-        return Array(answers[(1 + settings.count)..<(answers.count - 1)])
+        let batch = Batch(transaction: statements, settings)
+        return try await run(batch, deadline, CallSite(file: file, line: line))
     }
 
     /// One statement in a transaction of its own.

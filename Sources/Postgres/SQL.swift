@@ -52,9 +52,12 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         }
 
         private mutating func appendPlaceholder() {
-            text += "$"
-            text += String(parameters.count)
+            let number = parameters.count
+            text += number < Self.placeholders.count ? Self.placeholders[number] : "$\(number)"
         }
+
+        /// Those of nearly every statement, so that they are not written anew for each.
+        private static let placeholders = (0...64).map { "$\($0)" }
 
         /// Text that goes into the statement as it is.
         public mutating func appendInterpolation(unsafe text: String) {
@@ -66,7 +69,7 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 /// The parameters of one statement: every value in PostgreSQL's binary format, laid end to end in one buffer.
 struct Parameters: Sendable {
     /// Begins with an unused byte, so that an empty value still has an address (libpq reads a null pointer as NULL).
-    private(set) var bytes: [UInt8] = [0]
+    private(set) var bytes: [UInt8] = []
     /// Where each value begins in `bytes`, and its length; a length of -1 is NULL.
     private(set) var ranges: [(start: Int, length: Int32)] = []
     private(set) var types: [UInt32] = []
@@ -80,6 +83,7 @@ struct Parameters: Sendable {
     }
 
     mutating func append<Value: PostgresEncodable>(_ value: Value) {
+        if bytes.isEmpty { bytes.append(0) }
         let start = bytes.count
         types.append(Value.postgresType.oid)
         if value.isNull {
@@ -94,17 +98,20 @@ struct Parameters: Sendable {
     func withPointers<Result>(
         _ body: (UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) -> Result
     ) -> Result {
-        bytes.withUnsafeBytes { bytes in
-            withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: count) { values in
-                withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2 * count) { numbers in
-                    for (index, range) in ranges.enumerated() {
-                        let start = range.length < 0 ? nil : bytes.baseAddress.map { $0 + range.start }
-                        values.initializeElement(at: index, to: start?.assumingMemoryBound(to: CChar.self))
-                        numbers.initializeElement(at: index, to: max(range.length, 0))
-                        numbers.initializeElement(at: count + index, to: 1)
+        guard !ranges.isEmpty else { return body(nil, nil, nil) }
+        return ranges.withUnsafeBufferPointer { ranges in
+            bytes.withUnsafeBytes { bytes in
+                withUnsafeTemporaryAllocation(of: UnsafePointer<CChar>?.self, capacity: ranges.count) { values in
+                    withUnsafeTemporaryAllocation(of: Int32.self, capacity: 2 * ranges.count) { numbers in
+                        for (index, range) in ranges.enumerated() {
+                            let start = range.length < 0 ? nil : bytes.baseAddress.map { $0 + range.start }
+                            values.initializeElement(at: index, to: start?.assumingMemoryBound(to: CChar.self))
+                            numbers.initializeElement(at: index, to: max(range.length, 0))
+                            numbers.initializeElement(at: ranges.count + index, to: 1)
+                        }
+                        let lengths = UnsafePointer(numbers.baseAddress)
+                        return body(UnsafePointer(values.baseAddress), lengths, lengths.map { $0 + ranges.count })
                     }
-                    let lengths = UnsafePointer(numbers.baseAddress)
-                    return body(UnsafePointer(values.baseAddress), lengths, lengths.map { $0 + count })
                 }
             }
         }
