@@ -141,6 +141,36 @@ extension Array: PostgresDecodable where Element: PostgresDecodable {
     }
 }
 
+/// A `text[]` as it came from the server, to look for a text in it. Reading it as `[String]` makes a string of each.
+public struct TextArray: Sendable, PostgresDecodable {
+    private let bytes: [UInt8]
+
+    /// No texts.
+    public init() { bytes = [] }
+
+    private init(_ cell: Cell) { bytes = Array(cell.bytes) }
+
+    public static func decode(_ cell: Cell) -> TextArray? {
+        cell.type == PostgresType.text.arrayOID ? TextArray(cell) : nil
+    }
+
+    public func contains(_ text: String) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            // The number of dimensions, two words more, and the length of the only one with its first index.
+            guard bytes.count >= 20 else { return false }
+            var offset = 20
+            while offset + 4 <= bytes.count {
+                let length = Int(Int32(bigEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Int32.self)))
+                let (start, end) = (offset + 4, offset + 4 + max(length, 0))
+                guard end <= bytes.count else { return false }
+                if length == text.utf8.count, bytes[start..<end].elementsEqual(text.utf8) { return true }
+                offset = end
+            }
+            return false
+        }
+    }
+}
+
 extension Cell {
     /// The fields of a one-dimensional array, nil where NULL; nil as a whole if it is none.
     @usableFromInline

@@ -33,20 +33,19 @@ struct Credential: Hashable, Sendable {
         guard token.utf8.count <= 200 else { return nil }
         // A string's bytes are copied as one piece, a part's one by one.
         let bytes = Array(String(token).utf8)
-        let parts = bytes.split(separator: UInt8(ascii: "_"), omittingEmptySubsequences: false)
-        guard parts.count >= 4, parts[parts.count - 1].count == Token.secretLength + Token.checksumLength,
+        guard let (kind, ids) = Token.parts(of: bytes),
             Token.checksum(bytes.dropLast(Token.checksumLength)).elementsEqual(bytes.suffix(Token.checksumLength)),
-            let tenant = TenantID(digits: parts[1])
+            let tenant = TenantID(digits: ids[0])
         else { return nil }
-        switch (String(decoding: parts[0], as: UTF8.self), parts.count) {
-        case ("ack", 4):
-            guard let key = APIKeyID(digits: parts[2]) else { return nil }
+        switch (kind, ids.count) {
+        case ("ack", 2):
+            guard let key = APIKeyID(digits: ids[1]) else { return nil }
             subject = .apiKey(key, store: nil)
-        case ("acs", 5):
-            guard let store = StoreID(digits: parts[2]), let key = APIKeyID(digits: parts[3]) else { return nil }
+        case ("acs", 3):
+            guard let store = StoreID(digits: ids[1]), let key = APIKeyID(digits: ids[2]) else { return nil }
             subject = .apiKey(key, store: store)
-        case ("acu", 4):
-            guard let session = SessionID(digits: parts[2]) else { return nil }
+        case ("acu", 2):
+            guard let session = SessionID(digits: ids[1]) else { return nil }
             subject = .session(session)
         default:
             return nil
@@ -78,7 +77,8 @@ struct Pepper: Sendable {
     func hash(_ token: [UInt8]) -> [UInt8] {
         var hash = keyed
         hash.update(data: token)
-        return Array(hash.finalize())
+        // The code is a sequence too, but one that gives its bytes one by one.
+        return hash.finalize().withUnsafeBytes { Array($0) }
     }
 }
 
@@ -109,6 +109,22 @@ struct Token: Sendable {
         hash = pepper.hash(Array(text.utf8))
         hint = String(text.suffix(4))
         self.text = Secret(text)
+    }
+
+    /// What stands before the first underscore, and each id's digits; nil if the text is no token by its form, which
+    /// has every part at its place.
+    fileprivate static func parts(of text: [UInt8]) -> (kind: String, ids: [ArraySlice<UInt8>])? {
+        let (kindLength, idLength) = (3, 26)
+        let (begin, end) = (kindLength + 1, text.count - secretLength - checksumLength)
+        guard end > begin, (end - begin).isMultiple(of: idLength + 1), text[kindLength] == UInt8(ascii: "_") else {
+            return nil
+        }
+        var ids: [ArraySlice<UInt8>] = []
+        for start in stride(from: begin, to: end, by: idLength + 1) {
+            guard text[start + idLength] == UInt8(ascii: "_") else { return nil }
+            ids.append(text[start..<start + idLength])
+        }
+        return (String(decoding: text[..<kindLength], as: UTF8.self), ids)
     }
 
     /// CRC-32 (IEEE) in digits of base62: scanners of leaked secrets can tell a real key from a look-alike.

@@ -1,5 +1,6 @@
 import FoundationEssentials
 import JSON
+import Postgres
 import Time
 
 /// Who calls: a credential that was looked up and is valid.
@@ -14,20 +15,20 @@ struct Principal: Sendable {
     let store: StoreID?
     let identity: Identity
     /// The names of an API key's scopes, as its row has them: a request asks for one or two.
-    private let keyScopes: [String]
+    private let keyScopes: TextArray
 
-    init(tenant: TenantID, store: StoreID?, key: APIKeyID, scopes: [String]) {
+    init(tenant: TenantID, store: StoreID?, key: APIKeyID, scopes: TextArray) {
         (self.tenant, self.store, identity, keyScopes) = (tenant, store, .apiKey(key), scopes)
     }
 
     init(tenant: TenantID, user: UserID, _ role: Role, session: SessionID) {
-        (self.tenant, store, identity, keyScopes) = (tenant, nil, .user(user, role, session: session), [])
+        (self.tenant, store, identity, keyScopes) = (tenant, nil, .user(user, role, session: session), TextArray())
     }
 
     /// A scope that this version does not know grants nothing.
     var scopes: Set<Scope> {
         switch identity {
-        case .apiKey: Set(keyScopes.compactMap(Scope.init(name:)))
+        case .apiKey: Set(Scope.allCases.filter { keyScopes.contains($0.rawValue) })
         case .user(_, let role, _): role.scopes
         }
     }

@@ -1,6 +1,6 @@
 import HTTPTypes
+import Hummingbird
 import JSON
-import Logging
 
 /// One request, as handlers see it.
 struct Call: Sendable {
@@ -10,7 +10,7 @@ struct Call: Sendable {
     let path: String
     let route: Route.Template
     let audience: Route.Audience
-    let pathParameters: [String: String]
+    var pathParameters = Parameters()
     let query: QueryParameters
     let headers: HTTPFields
     /// What an Idempotency-Key stands for too; of a stream, what its handler makes of it.
@@ -22,14 +22,15 @@ struct Call: Sendable {
     /// Set by `Access`, once the credential holds.
     let verification: Verification
     let requestID: String
-    let logger: Logger
 
     /// Whether its answer is to be kept for a repetition.
     var keepsAnswer: Bool { method != .get && headers[.idempotencyKey] != nil }
 
+    func pathParameter(_ name: String) -> String? { pathParameters.get(name) }
+
     /// A path parameter as an id. A text that is no such id cannot name anything.
     func id<Kind>(_ name: String, _: Kind.Type = Kind.self) throws(Problem) -> ID<Kind> {
-        guard let text = pathParameters[name], let id = ID<Kind>(text) else { throw .notFound }
+        guard let text = pathParameter(name), let id = ID<Kind>(text) else { throw .notFound }
         return id
     }
 

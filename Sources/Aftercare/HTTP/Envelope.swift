@@ -10,6 +10,15 @@ struct RequestSource: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The peer's IP address.
     let address: String
+    /// Given by the envelope.
+    fileprivate(set) var requestID = ""
+
+    /// The logger with the request's id. Made when there is something to say: most requests log nothing.
+    var requestLogger: Logger {
+        var logger = logger
+        logger[metadataKey: "request_id"] = "\(requestID)"
+        return logger
+    }
 
     init(source: ApplicationRequestContextSource) {
         coreContext = .init(source: source)
@@ -39,22 +48,28 @@ struct Envelope: RouterMiddleware {
         let requestID = Self.requestID(request.headers[.requestID])
         var context = context
         context.logger = logger
-        context.logger[metadataKey: "request_id"] = "\(requestID)"
+        context.requestID = requestID
         var response: Response
         do {
             response = try await next(request, context)
         } catch {
-            let problem = problem(for: error, of: request, logger: context.logger)
+            let problem = problem(for: error, of: request, logger: context.requestLogger)
             response = Response(problem.reply(instance: request.uri.path, requestID: requestID))
         }
-        response.headers[.requestID] = requestID
-        response.headers[.cacheControl] = response.headers[.eTag] == nil ? "private, no-store" : "private, no-cache"
-        response.headers[.vary] = "Authorization"
-        response.headers[.xContentTypeOptions] = "nosniff"
+        response.headers.append(HTTPField(name: .requestID, value: requestID))
+        response.headers.append(response.headers.contains(.eTag) ? Self.mayBeCompared : Self.mayNotBeStored)
+        response.headers.append(Self.varies)
+        response.headers.append(Self.isNotSniffed)
         let route = context.endpointPath ?? Self.noRoute
         timers.timer(request.method, route, response.status).recordNanoseconds(started.duration(to: .now).nanoseconds)
         return response
     }
+
+    // No operation sets any of these itself, so that none has to be looked for.
+    private static let mayBeCompared = HTTPField(name: .cacheControl, value: "private, no-cache")
+    private static let mayNotBeStored = HTTPField(name: .cacheControl, value: "private, no-store")
+    private static let varies = HTTPField(name: .vary, value: "Authorization")
+    private static let isNotSniffed = HTTPField(name: .xContentTypeOptions, value: "nosniff")
 
     fileprivate static let noRoute = "none"
 

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import HTTPTypes
 import Synchronization
 
 /// Requests per minute, counted in this process by the generic cell rate algorithm: each bucket is one instant.
@@ -7,35 +8,56 @@ import Synchronization
 /// credential. A credential's bucket goes by the hash of its secret, and a tenant is charged only for verified
 /// requests, so that nobody can use up another's share.
 final class RateLimits: Sendable {
-    struct Policy: Hashable, Sendable {
+    final class Policy: Sendable {
         let name: String
-        let quota: Int
-        let window: Duration
         /// `"key";q=600;w=60`, as RateLimit-Policy states it.
-        let header: String
+        fileprivate let header: String
         /// How the header of a standing begins.
         fileprivate let prefix: String
+        /// In nanoseconds: how long the quota lasts, and one request of it.
+        fileprivate let window: Int64
+        fileprivate let interval: Int64
 
-        init(name: String, quota: Int, window: Duration) {
-            (self.name, self.quota, self.window) = (name, quota, window)
-            header = "\"\(name)\";q=\(quota);w=\(window.components.seconds)"
+        init(name: String, quota: Int, seconds: Int) {
+            self.name = name
+            header = "\"\(name)\";q=\(quota);w=\(seconds)"
             prefix = "\"\(name)\";r="
+            window = Int64(seconds) * 1_000_000_000
+            interval = window / Int64(quota)
         }
     }
 
     /// How a bucket stands: what is left, and in how many seconds it is full again.
-    struct Standing: Hashable, Sendable {
+    struct Standing: Sendable {
         let policy: Policy
         let remaining: Int
         let resetSeconds: Int
         let isExceeded: Bool
 
         /// `"key";r=599;t=1`, as RateLimit states it.
-        func write(to header: inout String) {
-            header += policy.prefix
-            header += String(remaining)
-            header += ";t="
-            header += String(resetSeconds)
+        fileprivate func write(to header: inout [UInt8]) {
+            header += policy.prefix.utf8
+            header += String(remaining).utf8
+            header += ";t=".utf8
+            header += String(resetSeconds).utf8
+        }
+    }
+
+    /// How the buckets that a request was taken from stand.
+    struct Standings: Sendable {
+        /// The header RateLimit-Policy.
+        let policies: HTTPField
+        let each: [Standing]
+
+        /// The header RateLimit.
+        var states: HTTPField {
+            var header: [UInt8] = []
+            header.reserveCapacity(80)
+            for standing in each {
+                if !header.isEmpty { header += ", ".utf8 }
+                standing.write(to: &header)
+            }
+            return HTTPField(name: .rateLimit, value: String(decoding: header, as: UTF8.self))
         }
     }
 
@@ -43,76 +65,100 @@ final class RateLimits: Sendable {
         case credential([UInt8])
         case tenant(UUID)
         case address(String)
+
+        /// Of a hash and of an id the first bytes say enough.
+        func hash(into hasher: inout Hasher) {
+            switch self {
+            case .credential(let hash):
+                hash.withUnsafeBytes { hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: $0.prefix(8))) }
+            case .tenant(let id): hasher.combine(id.bits)
+            case .address(let address): hasher.combine(address)
+            }
+        }
     }
 
-    private struct State {
-        /// When each bucket would be empty; a bucket in the past is full and may be forgotten.
-        var emptyAt: [Bucket: ContinuousClock.Instant] = [:]
+    fileprivate struct State {
+        /// When each bucket would be empty, in nanoseconds since `start`; a bucket in the past is full and may be
+        /// forgotten.
+        var emptyAt: [Bucket: Int64] = [:]
         var forgetAt = 10_000
     }
 
     private let credential: Policy
     private let tenant: Policy
     private let address: Policy
+    private let ofHolders: HTTPField
+    private let ofStrangers: HTTPField
+    private let start = ContinuousClock.now
     private let state = Mutex(State())
 
     init(credentialPerMinute: Int, tenantPerMinute: Int, addressPerMinute: Int) {
-        credential = Policy(name: "key", quota: credentialPerMinute, window: .seconds(60))
-        tenant = Policy(name: "tenant", quota: tenantPerMinute, window: .seconds(60))
-        address = Policy(name: "address", quota: addressPerMinute, window: .seconds(60))
+        credential = Policy(name: "key", quota: credentialPerMinute, seconds: 60)
+        tenant = Policy(name: "tenant", quota: tenantPerMinute, seconds: 60)
+        address = Policy(name: "address", quota: addressPerMinute, seconds: 60)
+        ofHolders = HTTPField(name: .rateLimitPolicy, value: "\(credential.header), \(tenant.header)")
+        ofStrangers = HTTPField(name: .rateLimitPolicy, value: address.header)
     }
 
     /// Takes one request from the credential's bucket, or from the address's where there is none, and looks at the
     /// tenant's.
-    func admit(_ caller: Credential?, from address: String, now: ContinuousClock.Instant = .now) -> [Standing] {
-        guard let caller else { return [take(1, from: .address(address), now: now)] }
-        return [
-            take(1, from: .credential(caller.hash), now: now),
-            take(0, from: .tenant(caller.tenant.uuid), now: now),
-        ]
-    }
-
-    func charge(tenant: UUID, now: ContinuousClock.Instant = .now) {
-        _ = take(1, from: .tenant(tenant), now: now)
-    }
-
-    /// A failed sign-in or a wrong credential counts against the address that sent it.
-    func penalize(address: String, now: ContinuousClock.Instant = .now) {
-        _ = take(1, from: .address(address), now: now)
-    }
-
-    private func take(_ count: Int, from bucket: Bucket, now: ContinuousClock.Instant) -> Standing {
-        let policy =
-            switch bucket {
-            case .credential: credential
-            case .tenant: tenant
-            case .address: address
-            }
-        let interval = policy.window / policy.quota
+    func admit(_ caller: Credential?, from address: String, now: ContinuousClock.Instant = .now) -> Standings {
+        let now = nanoseconds(at: now)
         return state.withLock { state in
-            let before = max(state.emptyAt[bucket] ?? now, now)
-            let after = before + interval * count
-            let used = now.duration(to: after)
-            let isExceeded = used > policy.window
-            let standing = isExceeded ? before : after
-            if count > 0 {
-                state.emptyAt[bucket] = standing
-                forget(&state, now)
+            guard let caller else {
+                let standing = state.take(1, from: .address(address), self.address, now)
+                return Standings(policies: ofStrangers, each: [standing])
             }
-            let left = policy.window - now.duration(to: standing)
-            return Standing(
-                policy: policy,
-                remaining: max(0, Int(left / interval)),
-                resetSeconds: Int(now.duration(to: standing).components.seconds) + (standing > now ? 1 : 0),
-                isExceeded: isExceeded || (count == 0 && used >= policy.window)
-            )
+            let own = state.take(1, from: .credential(caller.hash), credential, now)
+            let shared = state.take(0, from: .tenant(caller.tenant.uuid), tenant, now)
+            return Standings(policies: ofHolders, each: [own, shared])
         }
     }
 
+    func charge(tenant id: UUID, now: ContinuousClock.Instant = .now) {
+        let now = nanoseconds(at: now)
+        _ = state.withLock { $0.take(1, from: .tenant(id), tenant, now) }
+    }
+
+    /// A failed sign-in or a wrong credential counts against the address that sent it.
+    func penalize(address text: String, now: ContinuousClock.Instant = .now) {
+        let now = nanoseconds(at: now)
+        _ = state.withLock { $0.take(1, from: .address(text), address, now) }
+    }
+
+    private func nanoseconds(at instant: ContinuousClock.Instant) -> Int64 {
+        let (seconds, attoseconds) = start.duration(to: instant).components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+}
+
+extension RateLimits.State {
+    fileprivate mutating func take(
+        _ count: Int64,
+        from bucket: RateLimits.Bucket,
+        _ policy: RateLimits.Policy,
+        _ now: Int64
+    ) -> RateLimits.Standing {
+        let before = max(emptyAt[bucket] ?? now, now)
+        let after = before + policy.interval * count
+        let isExceeded = after - now > policy.window
+        let standing = isExceeded ? before : after
+        if count > 0 {
+            emptyAt[bucket] = standing
+            forget(now)
+        }
+        return RateLimits.Standing(
+            policy: policy,
+            remaining: Int(max(0, (policy.window - (standing - now)) / policy.interval)),
+            resetSeconds: Int((standing - now) / 1_000_000_000) + (standing > now ? 1 : 0),
+            isExceeded: isExceeded || (count == 0 && after - now >= policy.window)
+        )
+    }
+
     /// Full buckets are dropped when the table has grown, so that it holds what is in use.
-    private func forget(_ state: inout State, _ now: ContinuousClock.Instant) {
-        guard state.emptyAt.count > state.forgetAt else { return }
-        state.emptyAt = state.emptyAt.filter { $0.value > now }
-        state.forgetAt = max(10_000, state.emptyAt.count * 2)
+    private mutating func forget(_ now: Int64) {
+        guard emptyAt.count > forgetAt else { return }
+        emptyAt = emptyAt.filter { $0.value > now }
+        forgetAt = max(10_000, emptyAt.count * 2)
     }
 }

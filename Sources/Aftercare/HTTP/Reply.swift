@@ -10,6 +10,7 @@ struct Reply: Sendable {
     var storedBody: [UInt8]?
 
     static let contentTypeJSON = "application/json"
+    private static let isJSON = HTTPField(name: .contentType, value: contentTypeJSON)
 
     /// A JSON object. `version` becomes the ETag.
     static func json(
@@ -20,8 +21,8 @@ struct Reply: Sendable {
         var writer = JSONWriter()
         writer.object { body(&$0) }
         var reply = Reply(status: status, body: writer.bytes)
-        reply.headers[.contentType] = contentTypeJSON
-        if let version { reply.headers[.eTag] = ETag.text(version) }
+        reply.headers.append(isJSON)
+        if let version { reply.headers.append(HTTPField(name: .eTag, value: ETag.text(version))) }
         return reply
     }
 
@@ -57,12 +58,17 @@ enum ETag {
     }
 }
 
-extension StringProtocol {
+extension String {
     /// Without spaces and tabs at both ends: HTTP's optional white space.
-    var trimmingSpaces: SubSequence {
-        guard let first = firstIndex(where: { $0 != " " && $0 != "\t" }),
-            let last = lastIndex(where: { $0 != " " && $0 != "\t" })
+    var trimmingSpaces: Substring { self[...].trimmingSpaces }
+}
+
+extension Substring {
+    /// Without spaces and tabs at both ends: HTTP's optional white space.
+    var trimmingSpaces: Substring {
+        func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        guard let first = utf8.firstIndex(where: { !isSpace($0) }), let last = utf8.lastIndex(where: { !isSpace($0) })
         else { return self[startIndex..<startIndex] }
-        return self[first...last]
+        return self[first..<utf8.index(after: last)]
     }
 }

@@ -37,12 +37,13 @@ struct Server: Sendable {
         let credential = bearerToken(request).flatMap {
             Credential(token: $0, pepper: pepper, formerPepper: formerPepper)
         }
-        var standings: [RateLimits.Standing] = []
+        var standings: RateLimits.Standings?
         // A provider's webhooks all come from a few addresses and are never refused for it; wrong signatures are
         // charged below.
         if route.template.description.hasPrefix("/v1/"), !route.body.isRaw {
-            standings = limits.admit(route.audience == .anyone ? nil : credential, from: address)
-            if standings.contains(where: \.isExceeded) { throw exceeded(standings) }
+            let admitted = limits.admit(route.audience == .anyone ? nil : credential, from: address)
+            if admitted.each.contains(where: \.isExceeded) { throw exceeded(admitted) }
+            standings = admitted
         }
         let verification = Verification()
         do {
@@ -55,7 +56,7 @@ struct Server: Sendable {
             let call = try await call(request, context, route, credential, verification)
             return Response(try await route.handler(call), standings)
         } catch {
-            var problem = Failure.problem(for: error, context.logger)
+            var problem = Failure.problem(for: error, context.requestLogger)
             // Guessing is slowed down at the address it comes from, whatever it claims to be.
             if problem.code == .unauthenticated { limits.penalize(address: address) }
             problem.headers.state(standings)
@@ -116,8 +117,8 @@ struct Server: Sendable {
         }
     }
 
-    private func exceeded(_ standings: [RateLimits.Standing]) -> Problem {
-        let exceeded = standings.filter(\.isExceeded)
+    private func exceeded(_ standings: RateLimits.Standings) -> Problem {
+        let exceeded = standings.each.filter(\.isExceeded)
         let seconds = exceeded.map(\.resetSeconds).max() ?? 1
         var problem = Problem(.rateLimited, "Try again in \(seconds) s.").retry(afterSeconds: max(1, seconds))
         problem.members = [("violated_policies", .array(exceeded.map { .string($0.policy.name) }))]
@@ -146,23 +147,19 @@ struct Server: Sendable {
             path: request.uri.path,
             route: route.template,
             audience: route.audience,
-            pathParameters: Dictionary(
-                context.parameters.map { (String($0.key), String($0.value)) },
-                uniquingKeysWith: { first, _ in first }
-            ),
+            pathParameters: context.parameters,
             query: try QueryParameters(route.body.isRaw ? nil : query, allowed: route.query),
             headers: request.headers,
             body: try await body(of: request, route.body),
             stream: route.body.isStreamed ? stream(of: request, maximum: route.body.maximum) : nil,
             credential: credential,
             verification: verification,
-            requestID: context.logger[metadataKey: "request_id"].map { "\($0)" } ?? "",
-            logger: context.logger
+            requestID: context.requestID
         )
     }
 
     private func bearerToken(_ request: Request) -> Substring? {
-        guard let header = request.headers[.authorization]?[...] else { return nil }
+        guard let header = request.headers.value(of: .authorization)?[...] else { return nil }
         let scheme = header.utf8.prefix(7)
         // No byte but a letter's becomes a letter so.
         guard scheme.elementsEqual("bearer ".utf8, by: { $0 == $1 || $0 | 0x20 == $1 }) else { return nil }
@@ -240,27 +237,22 @@ struct Server: Sendable {
 }
 
 extension Response {
-    fileprivate init(_ reply: Reply, _ standings: [RateLimits.Standing]) {
+    fileprivate init(_ reply: Reply, _ standings: RateLimits.Standings?) {
         self.init(reply)
         headers.state(standings)
     }
 }
 
 extension HTTPFields {
-    fileprivate mutating func state(_ standings: [RateLimits.Standing]) {
-        guard !standings.isEmpty else { return }
-        var (policies, states) = ("", "")
-        policies.reserveCapacity(80)
-        states.reserveCapacity(80)
-        for standing in standings {
-            if !policies.isEmpty {
-                policies += ", "
-                states += ", "
-            }
-            policies += standing.policy.header
-            standing.write(to: &states)
-        }
-        self[.rateLimitPolicy] = policies
-        self[.rateLimit] = states
+    /// As the subscript, which goes through two lazy sequences also where there is one field, as nearly always.
+    fileprivate func value(of name: HTTPField.Name) -> String? {
+        guard let first = firstIndex(where: { $0.name == name }) else { return nil }
+        return self[(first + 1)...].contains { $0.name == name } ? self[name] : self[first].value
+    }
+
+    fileprivate mutating func state(_ standings: RateLimits.Standings?) {
+        guard let standings else { return }
+        append(standings.policies)
+        append(standings.states)
     }
 }

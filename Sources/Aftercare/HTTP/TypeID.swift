@@ -17,8 +17,7 @@ struct ID<Kind: IDKind>: Hashable, Sendable {
 
     /// Nil unless the text is this kind's prefix, `_` and 26 lower-case base32 digits that fit 128 bits.
     init?(_ string: some StringProtocol) {
-        guard let uuid = TypeIDText.decode(string.utf8, prefix: Kind.prefix) else { return nil }
-        self.uuid = uuid
+        self.init(String(string))
     }
 
     /// From the 26 digits alone.
@@ -32,7 +31,8 @@ extension ID: LosslessStringConvertible {
     var description: String { TypeIDText.encode(uuid, prefix: Kind.prefix) }
 
     init?(_ description: String) {
-        guard let uuid = TypeIDText.decode(description.utf8, prefix: Kind.prefix) else { return nil }
+        var text = description
+        guard let uuid = text.withUTF8({ TypeIDText.decode($0, prefix: Kind.prefix) }) else { return nil }
         self.uuid = uuid
     }
 }
@@ -68,10 +68,12 @@ private enum TypeIDText {
         }
     }
 
-    static func decode(_ text: some Collection<UInt8>, prefix: String) -> UUID? {
-        var rest = text[...]
-        for byte in prefix.utf8 where rest.popFirst() != byte { return nil }
-        return rest.popFirst() == 0x5F ? decode(rest) : nil
+    static func decode(_ text: UnsafeBufferPointer<UInt8>, prefix: String) -> UUID? {
+        let length = prefix.utf8.count
+        guard text.count == length + 1 + digitCount, text[length] == 0x5F, text.starts(with: prefix.utf8) else {
+            return nil
+        }
+        return decode(text[(length + 1)...])
     }
 
     static func decode(_ text: some Collection<UInt8>) -> UUID? {

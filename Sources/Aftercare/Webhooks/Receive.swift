@@ -20,8 +20,8 @@ struct Receive {
 
     @Sendable private func receive(_ call: Call) async throws -> Reply {
         // What names no connection is answered as a wrong signature is: nobody can find out which ones there are.
-        guard let tenant = call.pathParameters["tenant_id"].flatMap({ TenantID($0) }),
-            let id = call.pathParameters["connection_id"].flatMap({ ConnectionID($0) })
+        guard let tenant = call.pathParameter("tenant_id").flatMap({ TenantID($0) }),
+            let id = call.pathParameter("connection_id").flatMap({ ConnectionID($0) })
         else { throw Self.unauthenticated }
         let settings = environment.settings(for: tenant.uuid)
         let found = try await environment.pool.transaction(settings, ConnectionStore.verification(id, tenant: tenant))

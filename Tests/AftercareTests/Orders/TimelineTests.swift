@@ -89,14 +89,12 @@ import Time
             path: "/",
             route: Route.Template("/"),
             audience: .holderOfAny,
-            pathParameters: [:],
             query: try QueryParameters(nil, allowed: []),
             headers: [:],
             body: [],
             credential: Credential(token: token, pepper: tenant.server.environment.masterKey.pepper),
             verification: Verification(),
-            requestID: "",
-            logger: tenant.server.environment.logger
+            requestID: ""
         )
         return try Page(call, key: tenant.server.environment.masterKey.cursors)
     }

@@ -234,14 +234,12 @@ extension TestTenant {
             path: "/",
             route: Route.Template("/"),
             audience: .holderOfAny,
-            pathParameters: [:],
             query: try QueryParameters(nil, allowed: []),
             headers: [:],
             body: [],
             credential: Credential(token: owner[...], pepper: server.environment.masterKey.pepper),
             verification: Verification(),
-            requestID: "",
-            logger: server.environment.logger
+            requestID: ""
         )
         return try Page(call, key: server.environment.masterKey.cursors)
     }

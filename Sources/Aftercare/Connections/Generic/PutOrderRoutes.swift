@@ -53,7 +53,7 @@ extension Call {
             problem.errors = [.parameter(name, code: code, detail: detail)]
             return problem
         }
-        guard let text = pathParameters[name],
+        guard let text = pathParameter(name),
             let id = QueryParameters.decode(text[...], plusIsSpace: false)
         else { throw refuse(.invalidFormat, "is not percent-encoded UTF-8") }
         guard (1...255).contains(id.unicodeScalars.count) else {
