@@ -57,11 +57,11 @@ public struct JSONWriter {
             for index in source.indices {
                 let byte = source[index]
                 guard byte < 0x20 || byte == 0x22 || byte == 0x5C else { continue }
-                bytes.append(contentsOf: source[run..<index])
+                bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[run..<index]))
                 escape(byte)
                 run = index + 1
             }
-            bytes.append(contentsOf: source[run...])
+            bytes.append(contentsOf: UnsafeBufferPointer(rebasing: source[run...]))
         }
         bytes.append(0x22)
     }

@@ -1,5 +1,6 @@
 import CLibpq
 import Glibc
+import Synchronization
 
 /// What one statement answered: its rows, if it has any, and the number of rows it touched.
 ///
@@ -80,15 +81,9 @@ public struct Row: Sendable {
 
     @usableFromInline
     func column(_ name: StaticString) throws(PostgresError) -> Int32 {
-        let result = storage.result
         // PQfnumber would make a copy of the name first, to fold its case.
         let column = name.withUTF8Buffer { name in
-            name.withMemoryRebound(to: CChar.self) { name in
-                (0..<PQnfields(result)).first { column in
-                    guard let name = name.baseAddress, let other = PQfname(result, column) else { return false }
-                    return strcmp(name, other) == 0
-                }
-            }
+            name.withMemoryRebound(to: CChar.self) { storage.column($0.baseAddress) }
         }
         guard let column else { throw .decoding("the answer has no column \"\(name)\"") }
         return column
@@ -127,6 +122,8 @@ public struct Row: Sendable {
 final class ResultStorage: @unchecked Sendable {
     let result: OpaquePointer
     let rowCount: Int
+    /// The one after the column that was read last: columns are mostly read in their order.
+    private let nextColumn = Atomic<Int32>(0)
 
     init(_ result: OpaquePointer) {
         self.result = result
@@ -136,6 +133,21 @@ final class ResultStorage: @unchecked Sendable {
     var isCopy: Bool {
         let status = PQresultStatus(result)
         return status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH
+    }
+
+    /// - Parameter name: ends with a zero.
+    func column(_ name: UnsafePointer<CChar>?) -> Int32? {
+        let (count, start) = (PQnfields(result), nextColumn.load(ordering: .relaxed))
+        func isNamed(_ column: Int32) -> Bool {
+            guard let name, let other = PQfname(result, column) else { return false }
+            return strcmp(name, other) == 0
+        }
+        guard let column = (start..<count).first(where: isNamed) ?? (0..<min(start, count)).first(where: isNamed) else {
+            return nil
+        }
+        assert((0..<count).count(where: isNamed) == 1, "the answer has two columns of that name")
+        nextColumn.store(column + 1, ordering: .relaxed)
+        return column
     }
 
     deinit { PQclear(result) }
