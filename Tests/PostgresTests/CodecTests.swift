@@ -215,6 +215,30 @@ import Time
         _ = try decodingError { () throws(PostgresError) in _ = try row("matrix", as: [Int].self) }
     }
 
+    @Test func `columns are found in any order, and again`() async throws {
+        let row = try await superuser.execute("SELECT 1 AS a, 2 AS b, 3 AS c, 4 AS ab")[0]
+        for _ in 1...2 {
+            #expect(try row("c", as: Int32.self) == 3)
+            #expect(try row("a", as: Int32.self) == 1)
+            #expect(try row("ab", as: Int32.self) == 4)
+            #expect(try row("b", as: Int32.self) == 2)
+            #expect(try row("b", as: Int32.self) == 2)
+        }
+    }
+
+    @Test func `a text is looked for in an array as it came`() async throws {
+        let rows = try await superuser.execute(
+            """
+            SELECT ARRAY['orders:read', NULL, 'orders:write', ''] AS some, '{}'::text[] AS none, ARRAY[1] AS numbers
+            """
+        )
+        let (some, none): (TextArray, TextArray) = try (rows[0]("some"), rows[0]("none"))
+        #expect(some.contains("orders:read") && some.contains("orders:write") && some.contains(""))
+        #expect(!some.contains("orders") && !some.contains("orders:writes") && !some.contains("NULL"))
+        #expect(!none.contains("") && !TextArray().contains(""))
+        #expect(throws: PostgresError.self) { try rows[0]("numbers", as: TextArray.self) }
+    }
+
     @Test func `an unknown column and a tuple too long are told`() async throws {
         let row = try await superuser.execute("SELECT 1::bigint AS total")[0]
         #expect(

@@ -28,6 +28,16 @@ import Testing
         }
     }
 
+    @Test func `texts of one length are statements of their own`() async throws {
+        try await cluster.withPool(maximum: 1) { pool async throws in
+            for _ in 1...2 {
+                #expect(try await pool.value("SELECT \(1) AS a", as: Int.self) == 1)
+                #expect(try await pool.value("SELECT -\(1) AS a", as: Int.self) == -1)
+                #expect(try await pool.value("SELECT +\(2) AS a", as: Int.self) == 2)
+            }
+        }
+    }
+
     @Test func `the same text with other types is another statement`() async throws {
         try await cluster.withPool(maximum: 1) { pool async throws in
             #expect(try await pool.value("SELECT \(1) AS value", as: Int.self) == 1)

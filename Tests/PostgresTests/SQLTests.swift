@@ -12,6 +12,19 @@ import Testing
         #expect(statement.parameters.count == 3)
     }
 
+    @Test func `a statement may have many parameters`() async throws {
+        var interpolation = SQL.StringInterpolation(literalCapacity: 0, interpolationCount: 0)
+        interpolation.appendLiteral("SELECT 0")
+        for number in 1...100 {
+            interpolation.appendLiteral(" + ")
+            interpolation.appendInterpolation(number)
+        }
+        interpolation.appendLiteral(" AS sum")
+        let statement = SQL(stringInterpolation: interpolation)
+        #expect(statement.text.contains("$9 + $10 ") && statement.text.contains("$64 + $65 + $66 "))
+        #expect(try await superuser.execute(statement)[0]("sum", as: Int.self) == 5050)
+    }
+
     @Test func `a literal has no parameters`() {
         let statement: SQL = "SELECT 1"
         #expect(statement.text == "SELECT 1")

@@ -55,6 +55,21 @@ import Time
         #expect(answer.header("WWW-Authenticate") == "Bearer")
     }
 
+    @Test func `a token of each kind is read whole, and cut short or drawn out anywhere is none`() throws {
+        let (tenant, pepper) = (TenantID.new(), PepperFixture.pepper)
+        for subject in [.apiKey(.new(), store: nil), .apiKey(.new(), store: .new()), .session(.new())]
+            as [Credential.Subject]
+        {
+            let token = Token(tenant: tenant, subject: subject, pepper: pepper).text.reveal()
+            let credential = try #require(Credential(token: token[...], pepper: pepper))
+            #expect(credential.tenant == tenant && credential.subject == subject)
+            for place in token.indices {
+                #expect(Credential(token: token[..<place], pepper: pepper) == nil)
+                #expect(Credential(token: token[..<place] + "_" + token[place...], pepper: pepper) == nil)
+            }
+        }
+    }
+
     @Test func `one changed character is refused`() async throws {
         let tenant = try await TestTenant.make()
         let token = try await tenant.key([.storesRead])
