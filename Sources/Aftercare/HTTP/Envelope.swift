@@ -87,14 +87,18 @@ struct Envelope: RouterMiddleware {
         }
     }
 
-    private func problem(for error: any Error, of request: Request, logger: Logger) -> Problem {
+    private func problem(
+        for error: any Error,
+        of request: Request,
+        logger: @autoclosure () -> Logger
+    ) -> Problem {
         switch error {
         case let error as any HTTPResponseError where error.status == .notFound:
             return missing(request)
         case let error as any HTTPResponseError where error.status == .contentTooLarge:
             return Problem(.payloadTooLarge, "The body is larger than this operation takes.")
         default:
-            return Failure.problem(for: error, logger)
+            return Failure.problem(for: error, logger())
         }
     }
 
@@ -147,7 +151,7 @@ extension Response {
 enum RequestKind: IDKind { static let prefix = "req" }
 
 extension Duration {
-    fileprivate var nanoseconds: Int64 {
+    var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
         return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
     }

@@ -7,10 +7,10 @@ struct Failure {
     let level: Logger.Level
 
     /// The problem that answers a request which ended with this error; logs what nobody meant to throw.
-    static func problem(for error: any Error, _ logger: Logger) -> Problem {
+    static func problem(for error: any Error, _ logger: @autoclosure () -> Logger) -> Problem {
         if let problem = error as? Problem { return problem }
         let outcome = Failure(error)
-        logger.log(level: outcome.level, "a request failed", metadata: ["error": "\(String(reflecting: error))"])
+        logger().log(level: outcome.level, "a request failed", metadata: ["error": "\(String(reflecting: error))"])
         return outcome.problem
     }
 

@@ -22,8 +22,8 @@ final class RateLimits: Sendable {
             self.name = name
             header = "\"\(name)\";q=\(quota);w=\(seconds)"
             prefix = "\"\(name)\";r="
-            window = Int64(seconds) * 1_000_000_000
-            interval = window / Int64(quota)
+            interval = Int64(seconds) * 1_000_000_000 / Int64(quota)
+            window = interval * Int64(quota)
         }
     }
 
@@ -66,7 +66,7 @@ final class RateLimits: Sendable {
         case tenant(UUID)
         case address(String)
 
-        /// Of a hash and of an id the first bytes say enough.
+        /// Of a credential's hash the first bytes say enough.
         func hash(into hasher: inout Hasher) {
             switch self {
             case .credential(let hash):
@@ -106,44 +106,44 @@ final class RateLimits: Sendable {
         let now = nanoseconds(at: now)
         return state.withLock { state in
             guard let caller else {
-                let standing = state.take(1, from: .address(address), self.address, now)
+                let standing = state.take(from: .address(address), self.address, now)
                 return Standings(policies: ofStrangers, each: [standing])
             }
-            let own = state.take(1, from: .credential(caller.hash), credential, now)
-            let shared = state.take(0, from: .tenant(caller.tenant.uuid), tenant, now)
+            let own = state.take(from: .credential(caller.hash), credential, now)
+            let shared = state.take(from: .tenant(caller.tenant.uuid), tenant, now, onlyLooking: true)
             return Standings(policies: ofHolders, each: [own, shared])
         }
     }
 
     func charge(tenant id: UUID, now: ContinuousClock.Instant = .now) {
         let now = nanoseconds(at: now)
-        _ = state.withLock { $0.take(1, from: .tenant(id), tenant, now) }
+        _ = state.withLock { $0.take(from: .tenant(id), tenant, now) }
     }
 
     /// A failed sign-in or a wrong credential counts against the address that sent it.
     func penalize(address text: String, now: ContinuousClock.Instant = .now) {
         let now = nanoseconds(at: now)
-        _ = state.withLock { $0.take(1, from: .address(text), address, now) }
+        _ = state.withLock { $0.take(from: .address(text), address, now) }
     }
 
     private func nanoseconds(at instant: ContinuousClock.Instant) -> Int64 {
-        let (seconds, attoseconds) = start.duration(to: instant).components
-        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+        start.duration(to: instant).nanoseconds
     }
 }
 
 extension RateLimits.State {
+    /// Takes one request from the bucket, or looks whether it has one.
     fileprivate mutating func take(
-        _ count: Int64,
         from bucket: RateLimits.Bucket,
         _ policy: RateLimits.Policy,
-        _ now: Int64
+        _ now: Int64,
+        onlyLooking: Bool = false
     ) -> RateLimits.Standing {
         let before = max(emptyAt[bucket] ?? now, now)
-        let after = before + policy.interval * count
+        let after = before + policy.interval
         let isExceeded = after - now > policy.window
-        let standing = isExceeded ? before : after
-        if count > 0 {
+        let standing = isExceeded || onlyLooking ? before : after
+        if !onlyLooking {
             emptyAt[bucket] = standing
             forget(now)
         }
@@ -151,7 +151,7 @@ extension RateLimits.State {
             policy: policy,
             remaining: Int(max(0, (policy.window - (standing - now)) / policy.interval)),
             resetSeconds: Int((standing - now) / 1_000_000_000) + (standing > now ? 1 : 0),
-            isExceeded: isExceeded || (count == 0 && after - now >= policy.window)
+            isExceeded: isExceeded
         )
     }
 

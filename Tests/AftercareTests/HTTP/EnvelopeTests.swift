@@ -20,6 +20,18 @@ import Testing
         }
     }
 
+    @Test func `what failed is in the log under the id that the answer shows`() async throws {
+        let tenant = try await TestTenant.make()
+        try await tenant.holdingStore { release in
+            defer { release() }
+            let path = "/v1/stores/\(tenant.store)"
+            let answer = try await tenant.send("PATCH", path, ["name": "Waited"], headers: [("Idempotency-Key", "k-1")])
+            let id = try #require(answer.header("X-Request-Id"))
+            let lines = tenant.server.log.lines.filter { $0.contains(id) }
+            #expect(answer.status == 503 && lines.count == 1 && lines[0].contains("a request failed"), "\(lines)")
+        }
+    }
+
     @Test(arguments: [("0123456789abcdef", true), ("a-b_c-d_e", true), ("short", false), ("with space here", false)])
     func `a caller's request id is kept if it is one`(id: String, isKept: Bool) async throws {
         let server = try await TestServer.shared()

@@ -43,6 +43,32 @@ import Testing
         #expect(limits.admit(try credential(of: tenant), from: "b", now: start).each.contains { $0.isExceeded })
     }
 
+    @Test func `a tenant that goes on asking gets its quota and no more`() throws {
+        let limits = RateLimits(credentialPerMinute: 1_000_000, tenantPerMinute: 120, addressPerMinute: 1)
+        let caller = try credential(of: .new())
+        // Two minutes of a request each 100 ms: 120 at once, then two a second.
+        var admitted = 0
+        for step in 0..<1200 {
+            let now = start + .milliseconds(100 * step)
+            guard !limits.admit(caller, from: "a", now: now).each.contains(where: \.isExceeded) else { continue }
+            limits.charge(tenant: caller.tenant.uuid, now: now)
+            admitted += 1
+        }
+        #expect((358...360).contains(admitted))
+    }
+
+    @Test func `a quota that does not divide the minute is not exceeded`() {
+        for quota in [7, 999, 4096, 700_000] {
+            let limits = RateLimits(credentialPerMinute: 1, tenantPerMinute: 1, addressPerMinute: quota)
+            var last = limits.admit(nil, from: "a", now: start).each[0]
+            #expect(last.remaining == quota - 1)
+            guard quota < 5000 else { continue }
+            for _ in 1..<quota { last = limits.admit(nil, from: "a", now: start).each[0] }
+            #expect(last.remaining == 0 && !last.isExceeded)
+            #expect(limits.admit(nil, from: "a", now: start).each[0].isExceeded)
+        }
+    }
+
     @Test func `the headers say what the draft standard says`() throws {
         let limits = RateLimits(credentialPerMinute: 600, tenantPerMinute: 3000, addressPerMinute: 120)
         let stranger = limits.admit(nil, from: "a", now: start)
