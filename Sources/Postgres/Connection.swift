@@ -39,6 +39,8 @@ actor Connection {
     struct StatementText: Hashable {
         let text: String
 
+        static func == (a: Self, b: Self) -> Bool { a.text.utf8.count == b.text.utf8.count && a.text == b.text }
+
         func hash(into hasher: inout Hasher) { hasher.combine(text.utf8.count) }
     }
 

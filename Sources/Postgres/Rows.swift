@@ -55,7 +55,7 @@ public struct Row: Sendable {
     let storage: ResultStorage
     let index: Int32
 
-    /// The field of the column called `name`: `let id: UUID = try row("id")`.
+    /// The field of the column called `name`, the only one of that name: `let id: UUID = try row("id")`.
     ///
     /// The name is the program's own and is compared as it stands in there, without a copy.
     @inlinable

@@ -68,7 +68,7 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
 
 /// The parameters of one statement: every value in PostgreSQL's binary format, laid end to end in one buffer.
 struct Parameters: Sendable {
-    /// Begins with an unused byte, so that an empty value still has an address (libpq reads a null pointer as NULL).
+    /// Once there is a value, begins with an unused byte, so that an empty value still has an address (libpq reads a null pointer as NULL).
     private(set) var bytes: [UInt8] = []
     /// Where each value begins in `bytes`, and its length; a length of -1 is NULL.
     private(set) var ranges: [(start: Int, length: Int32)] = []

@@ -90,7 +90,7 @@ struct Token: Sendable {
     let hint: String
 
     fileprivate static let secretLength = 30
-    fileprivate static let checksumLength = 6
+    static let checksumLength = 6
     private static let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
 
     init(tenant: TenantID, subject: Credential.Subject, pepper: Pepper) {
@@ -128,7 +128,7 @@ struct Token: Sendable {
     }
 
     /// CRC-32 (IEEE) in digits of base62: scanners of leaked secrets can tell a real key from a look-alike.
-    fileprivate static func checksum(_ text: ArraySlice<UInt8>) -> [UInt8] {
+    static func checksum(_ text: ArraySlice<UInt8>) -> [UInt8] {
         var crc = UInt32.max
         for byte in text { crc = crc >> 8 ^ remainders[Int(UInt8(truncatingIfNeeded: crc) ^ byte)] }
         var rest = ~crc

@@ -67,6 +67,23 @@ import Time
                 #expect(Credential(token: token[..<place], pepper: pepper) == nil)
                 #expect(Credential(token: token[..<place] + "_" + token[place...], pepper: pepper) == nil)
             }
+            // With a checksum that is right, only its form speaks against it.
+            func changed(_ change: (inout [UInt8]) -> Void) -> Credential? {
+                var text = Array(token.utf8.dropLast(Token.checksumLength))
+                change(&text)
+                text += Token.checksum(text[...])
+                return Credential(token: String(decoding: text, as: UTF8.self)[...], pepper: pepper)
+            }
+            #expect(changed { _ in } == credential)
+            for (place, byte) in token.utf8.enumerated() where byte == UInt8(ascii: "_") {
+                #expect(changed { $0[place] = UInt8(ascii: "0") } == nil)
+            }
+            let id = 4..<31
+            #expect(changed { $0.removeSubrange(id) } == nil)
+            #expect(changed { $0.insert(contentsOf: $0[id], at: id.lowerBound) } == nil)
+            // A kind with as many ids as another has, or none at all.
+            let other = ["ack": "acs", "acs": "ack"][token.prefix(3)] ?? "acx"
+            #expect(changed { $0.replaceSubrange(..<3, with: other.utf8) } == nil)
         }
     }
 

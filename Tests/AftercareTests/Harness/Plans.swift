@@ -4,8 +4,8 @@ import Support
 @testable import Postgres
 
 extension TestTenant {
-    /// The plan of a statement, as the program gets it where each table has a million rows and nobody has counted what
-    /// is in them. What other tests have written, and what was analyzed of it when, is no part of it.
+    /// The plan of a statement, bitmaps left aside, as the program gets it where each table has a million rows and nobody
+    /// has counted what is in them. What other tests have written, and what was analyzed of it when, is no part of it.
     ///
     /// In a transaction that is taken back: the server's own tables are changed for it.
     ///

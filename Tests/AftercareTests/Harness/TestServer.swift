@@ -8,6 +8,7 @@ import Postgres
 import Schema
 import Support
 import Synchronization
+import Testing
 import Time
 
 @testable import Aftercare
@@ -105,6 +106,8 @@ final class TestServer: Sendable {
             HTTPClient.Request(method, (baseURL ?? self.baseURL) + path, headers: headers, body: bytes),
             deadline: .seconds(60)
         )
+        let names = Set(response.headers.map { $0.name.lowercased() })
+        #expect(names.count == response.headers.count, "a header twice: \(response.headers)")
         return Answer(response)
     }
 }

@@ -112,7 +112,8 @@ struct KillTests {
         #expect(walk.sentTwice == [])
         #expect(unknown.subtracting(inFlight).isEmpty, "in doubt, though nothing was killed")
         #expect(accepted.count * 100 >= all * 95)
-        #expect(busy * 2 >= lives.count)
+        // Else little was tried. Those at the mail's own failpoints alone are a quarter.
+        #expect(busy * 4 >= lives.count)
         printTable(lives)
         print(
             """
