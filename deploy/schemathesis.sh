@@ -37,7 +37,10 @@ start_server() {
     # Started by root, "aftercare dev" becomes an unprivileged user, who has to get through to its folder.
     chmod 755 "$scratch"
     set -m
-    .build/debug/aftercare dev --data "$scratch/data" --port 0 >"$scratch/log" 2>&1 </dev/null &
+    # Thousands of requests a minute with one credential: within the limits most would be answered with 429 alone.
+    AFTERCARE_RATE_KEY_PER_MINUTE=1000000000 AFTERCARE_RATE_TENANT_PER_MINUTE=1000000000 \
+        AFTERCARE_RATE_ADDRESS_PER_MINUTE=1000000000 \
+        .build/debug/aftercare dev --data "$scratch/data" --port 0 >"$scratch/log" 2>&1 </dev/null &
     server=$!
     set +m
 }
