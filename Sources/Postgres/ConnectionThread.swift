@@ -9,9 +9,7 @@ import Synchronization
 ///
 /// The thread starts with the first work and ends after `stop()`, once no work is left; what comes later still
 /// starts it again, so that no call on a closed connection hangs.
-///
-/// Unchecked: `state` is only touched with `mutex` held.
-final class ConnectionThread: SerialExecutor, @unchecked Sendable {
+final class ConnectionThread: SerialExecutor {
     private enum Work {
         /// A piece of a task that has come to the connection's actor.
         case job(UnownedJob)
@@ -25,9 +23,8 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
         var isStopping = false
     }
 
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var state = State()
+    private let state = Mutex(State())
+    private let bell = Bell()
     /// The thread that runs `loop` now.
     private let isolation = Atomic<UInt>(0)
 
@@ -36,60 +33,44 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
         precondition(isolation.load(ordering: .relaxed) == UInt(pthread_self()), "not on the connection's thread")
     }
 
-    init() {
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(condition, nil)
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
-
     func enqueue(_ job: consuming ExecutorJob) { enqueue(.job(UnownedJob(job))) }
 
     func run(_ body: @escaping @Sendable () -> Void) { enqueue(.body(body)) }
 
     private func enqueue(_ work: Work) {
-        // The work may be done, and end the connection that owns this executor, before the signal below is sent.
-        let own = Unmanaged.passRetained(self)
-        defer { own.release() }
-        pthread_mutex_lock(mutex)
-        state.work.append(work)
-        let isRunning = state.isRunning
-        state.isRunning = true
-        pthread_mutex_unlock(mutex)
-        // Not before the unlock: the thread would wake, find the mutex taken and sleep again, at each call.
-        if isRunning {
-            pthread_cond_signal(condition)
-        } else {
+        // The work may be done, and end the connection that owns this executor, before the bell is rung.
+        let bell = bell
+        let (isRunning, wasIdle) = state.withLock { state in
+            defer {
+                state.work.append(work)
+                state.isRunning = true
+            }
+            return (state.isRunning, state.work.isEmpty)
+        }
+        if !isRunning {
             Thread.start { self.loop() }
+        } else if wasIdle {
+            bell.ring()
         }
     }
 
     /// Lets the thread end when its last job is done.
     func stop() {
-        pthread_mutex_lock(mutex)
-        state.isStopping = true
-        pthread_cond_signal(condition)
-        pthread_mutex_unlock(mutex)
+        state.withLock { $0.isStopping = true }
+        bell.ring()
     }
 
     private func loop() {
         isolation.store(UInt(pthread_self()), ordering: .relaxed)
         var batch: [Work] = []
         while true {
-            pthread_mutex_lock(mutex)
-            while state.work.isEmpty && !state.isStopping { pthread_cond_wait(condition, mutex) }
-            guard !state.work.isEmpty else {
-                state.isRunning = false
-                pthread_mutex_unlock(mutex)
-                return
+            let ends = state.withLock { state in
+                swap(&batch, &state.work)
+                if batch.isEmpty, state.isStopping { state.isRunning = false }
+                return !state.isRunning
             }
-            swap(&batch, &state.work)
-            pthread_mutex_unlock(mutex)
+            if ends { return }
+            if batch.isEmpty { bell.wait() }
             for work in batch {
                 switch work {
                 case .job(let job): job.runSynchronously(on: asUnownedSerialExecutor())
@@ -99,6 +80,26 @@ final class ConnectionThread: SerialExecutor, @unchecked Sendable {
             batch.removeAll(keepingCapacity: true)
         }
     }
+}
+
+/// Wakes the thread that waits, or that will: a semaphore. A condition variable takes one system call more for each turn,
+/// since glibc gives its mutex back as if others waited for it.
+///
+/// Unchecked: POSIX semaphores may be used by any thread.
+private final class Bell: @unchecked Sendable {
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    init() { sem_init(semaphore, 0, 0) }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    func ring() { sem_post(semaphore) }
+
+    /// Returns early when a signal interrupts it.
+    func wait() { sem_wait(semaphore) }
 }
 
 /// A detached POSIX thread.

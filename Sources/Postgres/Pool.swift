@@ -259,7 +259,8 @@ public final class Pool: Sendable {
             return (state.enqueue(waiter, id: id, deadline: turn.instant), state.startTimer())
         }
         if startsTimer {
-            Thread.start { [weak self] in while self?.expireWaiters() == true { Thread.pause() } }
+            // It looks later, and not at once: the queue is often empty again by then, and soon would need another thread.
+            Thread.start { [weak self] in repeat { Thread.pause() } while self?.expireWaiters() == true }
         }
         return lease
     }

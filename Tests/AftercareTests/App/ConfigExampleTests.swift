@@ -58,6 +58,11 @@ import Testing
         #expect(description(of: other) != description(of: defaults))
     }
 
+    @Test func `has connections for each processor, and a few on the smallest machine`() throws {
+        let connections = try config(Self.required).databaseConnections
+        #expect(connections >= 4 && connections >= ProcessInfo.processInfo.activeProcessorCount)
+    }
+
     @Test func `does not start before it has a secret of its own`() throws {
         let values = Dictionary(uniqueKeysWithValues: example.map { ($0.name, $0.value) })
         let error = #expect(throws: Config.Invalid.self) { try config(values) }

@@ -18,7 +18,7 @@ func serveBareHTTP(_ options: Options) async throws {
     let pool = Pool(
         Pool.Settings(
             connection: ConnectionSettings(url: try options.string("url"), applicationName: "aftercare-bench"),
-            maximumConnections: try options.int("connections", 8)
+            maximumConnections: try options.int("connections", max(4, System.coreCount))
         )
     )
     let router = Router()
