@@ -1,12 +1,13 @@
 public import Configuration
 import Curl
 import FoundationEssentials
-import Hummingbird
+import HTTPTypes
 import HummingbirdCore
 import Jobs
 import Logging
 import Metrics
 import NIOCore
+import NIOPosix
 import Observability
 import Postgres
 import Schema
@@ -87,7 +88,7 @@ public struct Program: Sendable {
         }
         if duties.contains(.serve) {
             services.append(RefusedSignaturesService(environment: environment))
-            services.append(apiService(environment, onServing))
+            services.append(try apiService(environment, onServing))
         }
         var configuration = ServiceGroupConfiguration(
             services: services,
@@ -139,48 +140,55 @@ public struct Program: Sendable {
         )
     }
 
-    func server(_ environment: Environment, _ readiness: Readiness) -> Server {
-        Server(
-            routes: Routes.all(environment, registry, readiness),
+    private func envelope(_ environment: Environment, _ readiness: Readiness) -> Envelope {
+        let server = Server(
             access: environment.access,
             pepper: environment.masterKey.pepper,
             formerPepper: environment.masterKey.formerPepper,
             inFlight: InFlight(maximum: config.tenantInFlight),
-            logger: logger,
             trustedProxies: config.trustedProxies,
             bodyTimeout: .seconds(config.httpBodySeconds)
         )
+        return Envelope(routes: Routes.all(environment, registry, readiness), server: server, logger: logger)
     }
 
     private func apiService(
         _ environment: Environment,
         _ onServing: @escaping @Sendable (Int) async throws -> Void
-    ) -> APIService {
+    ) throws -> APIService {
         let readiness = Readiness()
-        let server = server(environment, readiness)
+        let envelope = envelope(environment, readiness)
         let logger = logger
-        var configuration = ApplicationConfiguration(address: .hostname(config.httpHost, port: config.httpPort))
-        configuration.availableConnectionsDelegate = MaximumAvailableConnections(config.httpConnections)
         let patience = ClientPatience(
             head: .seconds(config.httpIdleSeconds),
             body: .seconds(config.httpBodySeconds),
             answer: .seconds(config.httpIdleSeconds)
         )
-        let application = Application(
-            router: server.router(),
-            // The framework's own handler behind it goes on closing what is idle when the process stops.
-            server: .http1(configuration: .init(additionalChannelHandlers: [SlowClients(patience)])),
-            configuration: configuration,
+        // The framework's own handler behind it goes on closing what is idle when the process stops.
+        let builder = HTTPServerBuilder.http1(configuration: .init(additionalChannelHandlers: [SlowClients(patience)]))
+        let server = try builder.buildServer(
+            configuration: ServerConfiguration(
+                address: .hostname(config.httpHost, port: config.httpPort),
+                availableConnectionsDelegate: MaximumAvailableConnections(config.httpConnections)
+            ),
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+            logger: logger,
+            responder: { request, writer, channel in
+                let reply = await envelope.answer(request, from: channel.remoteAddress)
+                try await writer.write(
+                    response: HTTPResponse(status: reply.status, headerFields: reply.headers),
+                    body: ResponseBody(byteBuffer: ByteBuffer(bytes: reply.body))
+                )
+            },
             onServerRunning: { channel in
                 do {
                     try await onServing(channel.localAddress?.port ?? 0)
                 } catch {
                     logger.error("could not announce the server", metadata: ["error": "\(String(reflecting: error))"])
                 }
-            },
-            logger: logger
+            }
         )
-        return APIService(application: application, readiness: readiness)
+        return APIService(server: server, readiness: readiness)
     }
 
     /// Mail goes into files where a directory is set, else to the mail server.

@@ -1,4 +1,3 @@
-import Hummingbird
 import Jobs
 import Logging
 import Postgres
@@ -69,12 +68,12 @@ struct WorkerService: Service {
 }
 
 struct APIService: Service {
-    let application: Application<RouterResponder<RequestSource>>
+    let server: any Service
     let readiness: Readiness
 
     func run() async throws {
         try await withGracefulShutdownHandler {
-            try await application.run()
+            try await server.run()
         } onGracefulShutdown: {
             readiness.stop()
         }

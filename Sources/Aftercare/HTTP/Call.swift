@@ -1,5 +1,4 @@
 import HTTPTypes
-import Hummingbird
 import JSON
 
 /// One request, as handlers see it.
@@ -10,7 +9,8 @@ struct Call: Sendable {
     let path: String
     let route: Route.Template
     let audience: Route.Audience
-    var pathParameters = Parameters()
+    /// The parts of the path, of which the route's template names some.
+    var pathSegments: [Substring] = []
     let query: QueryParameters
     let headers: HTTPFields
     /// What an Idempotency-Key stands for too; of a stream, what its handler makes of it.
@@ -26,7 +26,7 @@ struct Call: Sendable {
     /// Whether its answer is to be kept for a repetition.
     var keepsAnswer: Bool { method != .get && headers[.idempotencyKey] != nil }
 
-    func pathParameter(_ name: String) -> String? { pathParameters.get(name) }
+    func pathParameter(_ name: String) -> String? { route.parameter(name, of: pathSegments).map { String($0) } }
 
     /// A path parameter as an id. A text that is no such id cannot name anything.
     func id<Kind>(_ name: String, _: Kind.Type = Kind.self) throws(Problem) -> ID<Kind> {

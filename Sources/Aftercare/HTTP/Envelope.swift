@@ -1,68 +1,74 @@
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import Logging
 import Metrics
 import NIOCore
 import Synchronization
 
-/// The request as it reaches us, before anything of ours looked at it.
-struct RequestSource: RequestContext {
-    var coreContext: CoreRequestContextStorage
-    /// The peer's IP address.
-    let address: String
-    /// Given by the envelope.
-    fileprivate(set) var requestID = ""
+/// A request as it reaches us, before anything of it is looked at.
+struct Incoming: Sendable {
+    let request: Request
+    /// Without the query.
+    let path: String
+    let peer: SocketAddress?
+    let requestID: String
+    fileprivate let processLogger: Logger
 
-    /// The logger with the request's id. Made when there is something to say: most requests log nothing.
-    var requestLogger: Logger {
-        var logger = logger
+    /// The IP address that it comes from. Made when it matters: requests with a credential go by that.
+    var peerAddress: String { peer?.ipAddress ?? "unix" }
+
+    /// With the request's id. Made when there is something to say: most requests log nothing.
+    var logger: Logger {
+        var logger = processLogger
         logger[metadataKey: "request_id"] = "\(requestID)"
         return logger
     }
-
-    init(source: ApplicationRequestContextSource) {
-        coreContext = .init(source: source)
-        address = source.channel.remoteAddress?.ipAddress ?? "unix"
-    }
 }
 
-/// The outermost middleware: whatever happens inside, what leaves is an answer with an id, the headers every answer
-/// has, and a problem document where it failed.
-struct Envelope: RouterMiddleware {
-    typealias Context = RequestSource
-
-    let routes: [Route]
-    let logger: Logger
+/// The outermost layer: whatever happens inside, what leaves is an answer with an id, the headers every answer has, and
+/// a problem document where it failed.
+struct Envelope: Sendable {
+    private let routes: RouteTable
+    private let server: Server
+    private let logger: Logger
     private let timers = RequestTimers()
+    private let date = DateHeader()
 
-    init(routes: [Route], logger: Logger) {
-        (self.routes, self.logger) = (routes, logger)
+    init(routes: [Route], server: Server, logger: Logger) {
+        (self.routes, self.server, self.logger) = (RouteTable(routes), server, logger)
     }
 
-    func handle(
-        _ request: Request,
-        context: RequestSource,
-        next: (Request, RequestSource) async throws -> Response
-    ) async throws -> Response {
+    func answer(_ request: Request, from peer: SocketAddress?) async -> Reply {
         let started = ContinuousClock.now
-        let requestID = Self.requestID(request.headers[.requestID])
-        var context = context
-        context.logger = logger
-        context.requestID = requestID
-        var response: Response
+        let incoming = Incoming(
+            request: request,
+            path: request.uri.path,
+            peer: peer,
+            requestID: Self.requestID(request.headers[.requestID]),
+            processLogger: logger
+        )
+        var template = Self.noRoute
+        var reply: Reply
         do {
-            response = try await next(request, context)
+            switch routes.find(request.method, incoming.path) {
+            case .route(let route, let path):
+                template = route.template.description
+                reply = try await server.answer(incoming, route, path: path)
+            case .otherMethods(let methods): throw Self.methodNotAllowed(methods)
+            case .nothing: throw Problem.notFound
+            }
         } catch {
-            let problem = problem(for: error, of: request, logger: context.requestLogger)
-            response = Response(problem.reply(instance: request.uri.path, requestID: requestID))
+            let problem = Failure.problem(for: error, incoming.logger)
+            reply = problem.reply(instance: incoming.path, requestID: incoming.requestID)
         }
-        response.headers.append(HTTPField(name: .requestID, value: requestID))
-        response.headers.append(response.headers.contains(.eTag) ? Self.mayBeCompared : Self.mayNotBeStored)
-        response.headers.append(Self.varies)
-        response.headers.append(Self.isNotSniffed)
-        let route = context.endpointPath ?? Self.noRoute
-        timers.timer(request.method, route, response.status).recordNanoseconds(started.duration(to: .now).nanoseconds)
-        return response
+        reply.headers.append(HTTPField(name: .contentLength, value: String(reply.body.count)))
+        reply.headers.append(HTTPField(name: .requestID, value: incoming.requestID))
+        reply.headers.append(reply.headers.contains(.eTag) ? Self.mayBeCompared : Self.mayNotBeStored)
+        reply.headers.append(Self.varies)
+        reply.headers.append(Self.isNotSniffed)
+        reply.headers.append(date.field)
+        timers.timer(request.method, template, reply.status).recordNanoseconds(started.duration(to: .now).nanoseconds)
+        return reply
     }
 
     // No operation sets any of these itself, so that none has to be looked for.
@@ -87,28 +93,10 @@ struct Envelope: RouterMiddleware {
         }
     }
 
-    private func problem(
-        for error: any Error,
-        of request: Request,
-        logger: @autoclosure () -> Logger
-    ) -> Problem {
-        switch error {
-        case let error as any HTTPResponseError where error.status == .notFound:
-            return missing(request)
-        case let error as any HTTPResponseError where error.status == .contentTooLarge:
-            return Problem(.payloadTooLarge, "The body is larger than this operation takes.")
-        default:
-            return Failure.problem(for: error, logger())
-        }
-    }
-
-    /// No route took the request: either the path has other methods, or there is no such path.
-    private func missing(_ request: Request) -> Problem {
-        let path = request.uri.path.split(separator: "/")
-        let methods = Set(routes.filter { $0.template.matches(path) }.map(\.method.rawValue)).sorted()
-        guard !methods.isEmpty else { return .notFound }
-        var problem = Problem(.methodNotAllowed, "It has \(methods.joined(separator: ", ")).")
-        problem.headers[.allow] = methods.joined(separator: ", ")
+    private static func methodNotAllowed(_ methods: [String]) -> Problem {
+        let methods = methods.joined(separator: ", ")
+        var problem = Problem(.methodNotAllowed, "It has \(methods).")
+        problem.headers[.allow] = methods
         return problem
     }
 }
@@ -135,16 +123,6 @@ private final class RequestTimers: Sendable {
             if route != Envelope.noRoute { known[key] = timer }
             return timer
         }
-    }
-}
-
-extension Response {
-    init(_ reply: Reply) {
-        self.init(
-            status: reply.status,
-            headers: reply.headers,
-            body: .init(byteBuffer: ByteBuffer(bytes: reply.body))
-        )
     }
 }
 

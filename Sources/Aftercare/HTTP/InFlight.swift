@@ -34,10 +34,10 @@ final class InFlight: Sendable {
     init(maximum: Int) { self.maximum = maximum }
 
     /// Nil if all places are taken.
-    func enter(_ credential: Credential, from address: String) -> Place? {
+    func enter(_ credential: Credential, from address: @autoclosure () -> String) -> Place? {
         state.withLock { state in
             let isKnown = state.known.contains(credential.hash)
-            let room: Room = isKnown ? .tenant(credential.tenant.uuid) : .address(address)
+            let room: Room = isKnown ? .tenant(credential.tenant.uuid) : .address(address())
             guard state.taken[room, default: 0] < maximum else { return nil }
             state.taken[room, default: 0] += 1
             return Place(room: room)

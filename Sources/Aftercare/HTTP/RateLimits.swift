@@ -102,11 +102,15 @@ final class RateLimits: Sendable {
 
     /// Takes one request from the credential's bucket, or from the address's where there is none, and looks at the
     /// tenant's.
-    func admit(_ caller: Credential?, from address: String, now: ContinuousClock.Instant = .now) -> Standings {
+    func admit(
+        _ caller: Credential?,
+        from address: @autoclosure () -> String,
+        now: ContinuousClock.Instant = .now
+    ) -> Standings {
         let now = nanoseconds(at: now)
         return state.withLock { state in
             guard let caller else {
-                let standing = state.take(from: .address(address), self.address, now)
+                let standing = state.take(from: .address(address()), self.address, now)
                 return Standings(policies: ofStrangers, each: [standing])
             }
             let own = state.take(from: .credential(caller.hash), credential, now)

@@ -21,6 +21,8 @@ struct Reply: Sendable {
         var writer = JSONWriter()
         writer.object { body(&$0) }
         var reply = Reply(status: status, body: writer.bytes)
+        // With those that every answer has.
+        reply.headers.reserveCapacity(12)
         reply.headers.append(isJSON)
         if let version { reply.headers.append(HTTPField(name: .eTag, value: ETag.text(version))) }
         return reply

@@ -9,14 +9,18 @@ struct Route: Sendable {
     struct Template: Hashable, Sendable, CustomStringConvertible {
         let description: String
         let segments: [Substring]
+        /// What each segment is called that is a parameter.
+        private let names: [String?]
 
         init(_ description: String) {
             self.description = description
             segments = description.split(separator: "/")
+            names = segments.map { $0.hasPrefix("{") ? String($0.dropFirst().dropLast()) : nil }
         }
 
-        func matches(_ path: [Substring]) -> Bool {
-            path.count == segments.count && zip(segments, path).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
+        /// What stands in a path of this form where the template says `{name}`.
+        func parameter(_ name: String, of path: [Substring]) -> Substring? {
+            names.firstIndex { $0 == name }.map { path[$0] }
         }
     }
 

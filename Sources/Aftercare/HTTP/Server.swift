@@ -1,18 +1,14 @@
 import HTTPTypes
-import Hummingbird
+import HummingbirdCore
 import JSON
 import Logging
-import NIOCore
 
-/// Puts the table of routes onto Hummingbird's router: takes each request apart, checks what every operation checks,
-/// and turns the handler's reply into a response.
+/// Answers the requests that a route takes: takes each apart, checks what every operation checks, and calls the handler.
 struct Server: Sendable {
-    let routes: [Route]
     let access: Access
     let pepper: Pepper
     var formerPepper: Pepper?
     let inFlight: InFlight
-    let logger: Logger
     /// How many proxies in front of us append to `X-Forwarded-For`.
     let trustedProxies: Int
     /// How long a body may take to arrive.
@@ -20,45 +16,34 @@ struct Server: Sendable {
 
     private var limits: RateLimits { access.limits }
 
-    func router() -> Router<RequestSource> {
-        let router = Router(context: RequestSource.self)
-        router.add(middleware: Envelope(routes: routes, logger: logger))
-        for route in routes {
-            router.on(RouterPath(route.template.description), method: route.method) { request, context in
-                try await respond(to: request, context, route)
-            }
-        }
-        // So that the envelope sees requests no route takes.
-        return router
-    }
-
-    private func respond(to request: Request, _ context: RequestSource, _ route: Route) async throws -> Response {
-        let address = address(of: request, context)
-        let credential = bearerToken(request).flatMap {
+    func answer(_ incoming: Incoming, _ route: Route, path: [Substring]) async throws -> Reply {
+        let credential = bearerToken(incoming.request).flatMap {
             Credential(token: $0, pepper: pepper, formerPepper: formerPepper)
         }
         var standings: RateLimits.Standings?
         // A provider's webhooks all come from a few addresses and are never refused for it; wrong signatures are
         // charged below.
         if route.template.description.hasPrefix("/v1/"), !route.body.isRaw {
-            let admitted = limits.admit(route.audience == .anyone ? nil : credential, from: address)
+            let admitted = limits.admit(route.audience == .anyone ? nil : credential, from: address(of: incoming))
             if admitted.each.contains(where: \.isExceeded) { throw exceeded(admitted) }
             standings = admitted
         }
         let verification = Verification()
         do {
-            guard case .anyone = route.audience else {
-                let reply = try await occupying(credential, address, verification) {
-                    try await answer(request, context, route, credential, verification)
+            var reply: Reply
+            if case .anyone = route.audience {
+                reply = try await route.handler(call(incoming, route, path, credential, verification))
+            } else {
+                reply = try await occupying(credential, incoming, verification) {
+                    try await answer(incoming, route, path, credential, verification)
                 }
-                return Response(reply, standings)
             }
-            let call = try await call(request, context, route, credential, verification)
-            return Response(try await route.handler(call), standings)
+            reply.headers.state(standings)
+            return reply
         } catch {
-            var problem = Failure.problem(for: error, context.requestLogger)
+            var problem = Failure.problem(for: error, incoming.logger)
             // Guessing is slowed down at the address it comes from, whatever it claims to be.
-            if problem.code == .unauthenticated { limits.penalize(address: address) }
+            if problem.code == .unauthenticated { limits.penalize(address: address(of: incoming)) }
             problem.headers.state(standings)
             throw problem
         }
@@ -67,12 +52,12 @@ struct Server: Sendable {
     /// Runs `body` in one of the places for requests of the tenant.
     private func occupying(
         _ credential: Credential?,
-        _ address: String,
+        _ incoming: Incoming,
         _ verification: Verification,
         _ body: () async throws -> Reply
     ) async throws -> Reply {
         guard let credential else { throw Access.unauthenticated }
-        guard let place = inFlight.enter(credential, from: address) else {
+        guard let place = inFlight.enter(credential, from: address(of: incoming)) else {
             var problem = Problem(.rateLimited, "Too many requests are being answered at once.").retry(afterSeconds: 1)
             problem.members = [("violated_policies", [.string(InFlight.policy)])]
             throw problem
@@ -91,15 +76,15 @@ struct Server: Sendable {
     /// What an operation for holders of credentials answers. Nothing is said about a request before its credential is
     /// known to hold: a refusal that came first waits for that.
     private func answer(
-        _ request: Request,
-        _ context: RequestSource,
+        _ incoming: Incoming,
         _ route: Route,
+        _ path: [Substring],
         _ credential: Credential?,
         _ verification: Verification
     ) async throws -> Reply {
         var made: Call?
         do {
-            let call = try await call(request, context, route, credential, verification)
+            let call = try await call(incoming, route, path, credential, verification)
             made = call
             return try await route.handler(call)
         } catch var problem as Problem {
@@ -129,32 +114,33 @@ struct Server: Sendable {
     // MARK: Taking the request apart
 
     private func call(
-        _ request: Request,
-        _ context: RequestSource,
+        _ incoming: Incoming,
         _ route: Route,
+        _ path: [Substring],
         _ credential: Credential?,
         _ verification: Verification
     ) async throws -> Call {
+        let request = incoming.request
         // A monitor asks for text, and gets it; a provider's webhooks may ask for anything.
         if route.template.description.hasPrefix("/v1/"), !route.body.isRaw { try checkAccept(request.headers[.accept]) }
         try checkContentType(request.headers[.contentType], route.body)
         try checkContentEncoding(request.headers[.contentEncoding], route.body)
-        let target = request.head.path ?? request.uri.path
+        let target = request.head.path ?? incoming.path
         let query = target.utf8.firstIndex(of: UInt8(ascii: "?")).map { target[target.utf8.index(after: $0)...] }
         return Call(
             method: request.method,
             target: target,
-            path: request.uri.path,
+            path: incoming.path,
             route: route.template,
             audience: route.audience,
-            pathParameters: context.parameters,
+            pathSegments: path,
             query: try QueryParameters(route.body.isRaw ? nil : query, allowed: route.query),
             headers: request.headers,
             body: try await body(of: request, route.body),
             stream: route.body.isStreamed ? stream(of: request, maximum: route.body.maximum) : nil,
             credential: credential,
             verification: verification,
-            requestID: context.requestID
+            requestID: incoming.requestID
         )
     }
 
@@ -166,11 +152,11 @@ struct Server: Sendable {
         return header[scheme.endIndex...].trimmingSpaces
     }
 
-    private func address(of request: Request, _ context: RequestSource) -> String {
-        guard trustedProxies > 0, let name = HTTPField.Name("X-Forwarded-For") else { return context.address }
+    private func address(of incoming: Incoming) -> String {
+        guard trustedProxies > 0, let name = HTTPField.Name("X-Forwarded-For") else { return incoming.peerAddress }
         // Each proxy appends the address it saw: the last ones are ours, what stands before them anybody can write.
-        let hops = request.headers[values: name].flatMap { $0.split(separator: ",") }
-        guard hops.count >= trustedProxies else { return context.address }
+        let hops = incoming.request.headers[values: name].flatMap { $0.split(separator: ",") }
+        guard hops.count >= trustedProxies else { return incoming.peerAddress }
         return String(hops[hops.count - trustedProxies].trimmingSpaces)
     }
 
@@ -233,13 +219,6 @@ struct Server: Sendable {
         case .json, .mergePatch, .raw:
             try await stream(of: request, maximum: kind.maximum).reduce(into: []) { $0 += $1 }
         }
-    }
-}
-
-extension Response {
-    fileprivate init(_ reply: Reply, _ standings: RateLimits.Standings?) {
-        self.init(reply)
-        headers.state(standings)
     }
 }
 

@@ -15,8 +15,14 @@ import Darwin
 /// 48 bits of milliseconds, then 12 bits of the fraction of that millisecond (method 3 of section 6.2: a step is
 /// 244 ns), then 62 random bits. When the clock stands still or goes back, the 60 bits of time count on by one.
 final class UUIDv7Source: Sendable {
-    /// The 60 bits of time used last.
-    private let last = Mutex<UInt64>(0)
+    private struct State {
+        /// The 60 bits of time used last.
+        var time: UInt64 = 0
+        /// Random numbers to come. Asked of the system many at a time, for each time is a call of it.
+        var random: [UInt64] = []
+    }
+
+    private let state = Mutex(State())
     private let nanoseconds: @Sendable () -> UInt64
 
     /// `nanoseconds` tells the time since 1970-01-01T00:00:00Z.
@@ -31,14 +37,22 @@ final class UUIDv7Source: Sendable {
     func next() -> UUID {
         let (milliseconds, rest) = nanoseconds().quotientAndRemainder(dividingBy: 1_000_000)
         let now = milliseconds << 12 | (rest << 12) / 1_000_000
-        let time = last.withLock { last in
-            last = max(now, last + 1)
-            return last
+        let (time, random) = state.withLock { state in
+            state.time = max(now, state.time + 1)
+            if state.random.isEmpty { state.random = Self.random() }
+            return (state.time, state.random.removeLast())
         }
-        var random = SystemRandomNumberGenerator()
         let high = (time >> 12) << 16 | 0x7000 | time & 0xFFF
-        let low = UInt64(2) << 62 | random.next() >> 2
+        let low = UInt64(2) << 62 | random >> 2
         return UUID(bits: UInt128(high) << 64 | UInt128(low))
+    }
+
+    /// As many as the system gives at once: 256 bytes.
+    private static func random() -> [UInt64] {
+        var numbers = [UInt64](repeating: 0, count: 32)
+        let failure = numbers.withUnsafeMutableBytes { getentropy($0.baseAddress, $0.count) }
+        precondition(failure == 0, "the system has no random numbers")
+        return numbers
     }
 }
 

@@ -25,7 +25,7 @@ struct MailMessage: Sendable {
         self.from = from
         to = request.recipient
         let header = [
-            "Date: \(Self.date(date))",
+            "Date: \(date.internetMessageDate) +0000",
             "From: \(Self.mailbox(from))",
             "To: <\(request.recipient)>",
             "Subject: \(Self.unstructured(request.subject))",
@@ -50,20 +50,6 @@ struct MailMessage: Sendable {
     }
 
     // MARK: Header fields
-
-    /// `Mon, 23 Nov 2026 09:05:00 +0000`.
-    private static func date(_ instant: Instant) -> String {
-        let local = Zone.utc.local(at: instant)
-        let weekday = weekdays[local.date.weekday.rawValue - 1]
-        let clock = [local.time.hour, local.time.minute, local.time.second].map { $0 < 10 ? "0\($0)" : "\($0)" }
-        return "\(weekday), \(local.date.day) \(months[local.date.month - 1]) \(local.date.year) "
-            + clock.joined(separator: ":") + " +0000"
-    }
-
-    private static let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
-    private static let months = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ]
 
     private static func mailbox(_ mailbox: Mailbox) -> String {
         guard let name = mailbox.name?.singleLine(limit: 100), !name.isEmpty else { return "<\(mailbox.address)>" }

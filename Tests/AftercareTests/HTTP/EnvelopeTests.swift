@@ -1,9 +1,11 @@
 import Curl
 import FoundationEssentials
+import Glibc
 import JSON
 import Observability
 import Support
 import Testing
+import Time
 
 @testable import Aftercare
 
@@ -17,6 +19,18 @@ import Testing
             #expect(answer.header("Cache-Control")?.contains("private") == true)
             #expect(answer.header("Vary") == "Authorization")
             #expect(answer.header("X-Content-Type-Options") == "nosniff")
+        }
+    }
+
+    @Test func `every answer says when it was made, and how long it is`() async throws {
+        let tenant = try await TestTenant.make()
+        for path in ["/v1/stores", "/v1/nothing", "/health/live"] {
+            let began = Int64(time(nil))
+            let answer = try await tenant.get(path)
+            let seconds = began...Int64(time(nil))
+            let dates = seconds.map { "\(Instant(seconds: $0).internetMessageDate) GMT" }
+            #expect(dates.contains(try #require(answer.header("Date"))))
+            #expect(answer.header("Content-Length") == String(answer.response.body.count))
         }
     }
 

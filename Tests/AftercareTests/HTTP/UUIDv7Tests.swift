@@ -36,6 +36,15 @@ import Testing
         #expect(made.allSatisfy { ids in zip(ids, ids.dropFirst()).allSatisfy { $0.bits < $1.bits } })
     }
 
+    @Test func `the random part never comes twice`() {
+        let source = UUIDv7Source { 0 }
+        let parts = (0..<1000).map { _ in UInt64(truncatingIfNeeded: source.next().bits) }
+        #expect(Set(parts).count == 1000)
+        // Each of the 62 bits is now set and now not; only the variant's two stand still.
+        #expect(parts.reduce(0, |) == 0b10 << 62 | UInt64.max >> 2)
+        #expect(parts.reduce(.max, &) == 0b10 << 62)
+    }
+
     @Test func `the time is that of the wall clock`() throws {
         let now = Date().timeIntervalSince1970 * 1000
         #expect(abs(Double(try #require(UUID.v7().v7Milliseconds)) - now) < 60_000)
