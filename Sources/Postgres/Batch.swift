@@ -31,11 +31,19 @@ struct Batch: Sendable {
         frame = (1 + settings.count, 1)
     }
 
+    /// A transaction that may change no table, so that it can be run again whatever became of it.
+    init(lookUp statements: [SQL], _ settings: [LocalSetting]) {
+        self.init(transaction: statements, settings)
+        items[0] = .statement(Self.beginReading)
+        commits = false
+    }
+
     /// What the caller wants of the answers. The others end where they were made: memory that another thread frees is
     /// dearer.
     func wanted(of answers: [Rows]) -> [Rows] { Array(answers[frame.before..<(answers.count - frame.after)]) }
 
     static let begin = SQL(unsafe: "BEGIN")
+    static let beginReading = SQL(unsafe: "BEGIN READ ONLY")
     static let commit = SQL(unsafe: "COMMIT")
 }
 

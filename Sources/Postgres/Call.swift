@@ -20,11 +20,22 @@ final class Call: Sendable {
     let id: UInt64
     private let state = Mutex(State())
     private let cancelled = Atomic<Bool>(false)
+    private let shared: Atomic<Bool>
 
-    init(_ batch: Batch, by deadline: Deadline, id: UInt64) {
+    init(_ batch: Batch, by deadline: Deadline, id: UInt64, isShared: Bool) {
         self.batch = batch
+        shared = Atomic(isShared)
         self.deadline = deadline
         self.id = id
+    }
+
+    /// Whether it may travel together with others. Changes only while it waits for nothing and nobody serves it.
+    var isShared: Bool { shared.load(ordering: .relaxed) }
+
+    /// From here on it travels alone: one that it travelled with came to grief.
+    func leaveOthers() {
+        shared.store(false, ordering: .relaxed)
+        state.withLock { $0.connection = nil }
     }
 
     /// Before the call is given away.
@@ -47,21 +58,25 @@ final class Call: Sendable {
     func cancel() {
         cancelled.store(true, ordering: .releasing)
         state.withLock { $0.connection }?.interrupt()
+        // Whether it was answered before is of no account, and those in front of it need not be waited for.
+        if isShared { finish(.failure(Self.cancelledMeanwhile)) }
     }
+
+    static let cancelledMeanwhile = PostgresError(.cancelled, message: "cancelled while it waited for its answer")
 
     /// From here until `finish`, cancelling wakes the connection's thread.
     func begin(on connection: Connection) { state.withLock { $0.connection = connection } }
 }
 
 extension Connection {
-    /// Runs the call on this connection's thread, and then every other that waits in the pool's queue.
-    nonisolated func serve(_ call: Call, for pool: Pool) {
+    /// Runs the calls on this connection's thread, and then all others that wait in the pool's queue.
+    nonisolated func serve(_ calls: [Call], for pool: Pool) {
         onThread { connection in
             // A server that was restarted has closed every idle session: go through them to a sound one.
             guard !connection.hasUnreadInput || connection.isSound() else {
-                return pool.dispatchAgain(call, after: connection)
+                return pool.dispatchAgain(calls, after: connection)
             }
-            connection.serveAll(from: call, for: pool)
+            connection.serveAll(from: calls, for: pool)
         }
     }
 
@@ -72,22 +87,97 @@ extension Connection {
             do throws(PostgresError) {
                 try connection.connect(by: call.deadline, for: call)
             } catch {
-                pool.connectingFailed(error, call.deadline)
+                pool.connectingFailed(error, call.deadline, wasShared: call.isShared)
                 return call.finish(.failure(error))
             }
             pool.connectingSucceeded()
-            connection.serveAll(from: call, for: pool)
+            connection.serveAll(from: [call], for: pool)
         }
     }
 
-    private func serveAll(from first: Call, for pool: Pool) {
-        var next: Call? = first
-        while let call = next {
-            call.begin(on: self)
-            let outcome = outcome(of: call)
-            // The connection first: whoever is told of the answer finds it free.
-            next = pool.next(after: self)
-            call.finish(outcome)
+    private func serveAll(from first: [Call], for pool: Pool) {
+        var next = first
+        while let call = next.first {
+            next = next.count == 1 ? serveAlone(call, for: pool) : serveTogether(next, for: pool)
+        }
+    }
+
+    /// Returns the next calls, as does `serveTogether`.
+    private func serveAlone(_ call: Call, for pool: Pool) -> [Call] {
+        call.begin(on: self)
+        let outcome = outcome(of: call)
+        // The connection first: whoever is told of the answer finds it free.
+        let next = pool.next(after: self, wasShared: call.isShared)
+        call.finish(outcome)
+        return next
+    }
+
+    /// All are sent before the first answer is read, each a transaction with a Sync of its own. Where one fails, those
+    /// behind it are run again, each alone: they only read.
+    private func serveTogether(_ calls: [Call], for pool: Pool) -> [Call] {
+        var way = Way(calls.filter { !$0.isCancelled })
+        for call in way.rest { call.begin(on: self) }
+        do throws(PostgresError) {
+            try go(&way)
+        } catch {
+            spoil()
+        }
+        // Not when its last reference ends: whoever waits for the room that it leaves, at the server too, has it then.
+        if isSpoiled { close() }
+        noteReusability()
+        let next = pool.next(after: self, wasShared: true)
+        way.finishLast()
+        for call in way.rest { pool.dispatchAlone(call) }
+        return next
+    }
+
+    /// Those that travel together and are not answered yet, and the last one that was.
+    private struct Way {
+        var rest: ArraySlice<Call>
+        private var last: (call: Call, outcome: Call.Outcome)?
+
+        init(_ calls: [Call]) { rest = calls[...] }
+
+        /// The first of the rest is answered. Told at once are only those before it: whoever is told of the last one finds
+        /// the connection free.
+        mutating func answer(_ outcome: Call.Outcome) {
+            finishLast()
+            last = (rest.removeFirst(), outcome)
+        }
+
+        mutating func finishLast() {
+            if let last { last.call.finish(last.outcome) }
+            last = nil
+        }
+    }
+
+    private func go(_ way: inout Way) throws(PostgresError) {
+        guard let first = way.rest.first else { return }
+        var wait = Wait(first.deadline, for: first)
+        let expected = try send(way.rest.map(\.batch), &wait)
+        for (index, answer) in expected.enumerated() {
+            // A cancel request that comes late would hit the next one.
+            guard !isSpoiled, let call = way.rest.first else { return }
+            var wait = Wait(call.deadline, for: call)
+            var answers = Answers()
+            do throws(PostgresError) {
+                try receive(answer, of: call.batch, into: &answers, &wait)
+            } catch {
+                answers.failure = answers.failure ?? error
+                spoil()
+            }
+            guard let failure = answers.failure else {
+                way.answer(.success(call.batch.wanted(of: answers.rows)))
+                continue
+            }
+            way.answer(.failure(wait.interruption.map { PostgresError($0, message: failure.message) } ?? failure))
+            guard !isSpoiled else { return }
+            // The transaction that failed is still open, so that those behind it were refused.
+            for (call, answer) in zip(way.rest, expected[(index + 1)...]) {
+                var (refusals, wait) = (Answers(), Wait(Deadline(in: .seconds(1))))
+                try receive(answer, of: call.batch, into: &refusals, &wait)
+            }
+            return try recover(from: failure)
         }
     }
 

@@ -11,52 +11,68 @@ extension Connection {
         guard !wait.isCancelled else { throw PostgresError(.cancelled, message: "cancelled before it began") }
         defer { noteReusability() }
         var wait = wait
-        var failure: PostgresError?
-        var answers: [Rows] = []
+        var answers = Answers()
         do throws(PostgresError) {
-            let expected = try send(batch)
-            answers.reserveCapacity(batch.items.count)
-            try flush(&wait)
-            for answer in expected {
-                let result = try nextResult(&wait)
-                if result.isCopy {
-                    // libpq would repeat this result for ever, and the server waits for data that never comes.
-                    failure = PostgresError(.server(.featureNotSupported), message: "COPY is only for Pool.copy")
-                    throw lost()
-                }
-                try endOfStatement(&wait)
-                switch PQresultStatus(result.result) {
-                case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
-                    switch answer {
-                    case .prepare(let text, let statement): prepared[StatementText(text: text)] = statement
-                    case .rows: answers.append(Rows(storage: result))
-                    }
-                case PGRES_PIPELINE_ABORTED:
-                    break
-                default:
-                    failure = failure ?? serverError(result.result, answer, of: batch, at: answers.count)
-                }
-            }
-            // What an implicit transaction's end brings up (a deferred constraint) comes before the Sync's own answer.
-            var result = try nextResult(&wait)
-            while PQresultStatus(result.result) != PGRES_PIPELINE_SYNC {
-                failure = failure ?? serverError(result.result, .rows, of: batch, at: batch.items.count)
-                try endOfStatement(&wait)
-                result = try nextResult(&wait)
-            }
+            let expected = try send([batch], &wait)[0]
+            try receive(expected, of: batch, into: &answers, &wait)
         } catch {
             spoil()
-            return try settle(batch, answers, failure, lost: error)
+            return try settle(batch, answers.rows, answers.failure, lost: error)
         }
-        if let failure {
+        if let failure = answers.failure {
             try recover(from: failure)
-            if isCommitInDoubt(batch, answers, failure) { throw outcomeUnknown(failure) }
+            if isCommitInDoubt(batch, answers.rows, failure) { throw outcomeUnknown(failure) }
             throw wait.interruption.map { PostgresError($0, message: failure.message) } ?? failure
         }
-        if batch.commits, answers.last?.tag == "ROLLBACK" {
+        if batch.commits, answers.rows.last?.tag == "ROLLBACK" {
             throw PostgresError(.rolledBack, message: "COMMIT was answered with ROLLBACK")
         }
-        return answers
+        return answers.rows
+    }
+
+    /// What has come back of a batch: the answers up to the first error, and that.
+    struct Answers {
+        var rows: [Rows] = []
+        var failure: PostgresError?
+    }
+
+    /// Reads the answers of one batch, up to that of its Sync. Throws where the connection breaks.
+    func receive(
+        _ expected: [Answer],
+        of batch: Batch,
+        into answers: inout Answers,
+        _ wait: inout Wait
+    ) throws(PostgresError) {
+        answers.rows.reserveCapacity(batch.items.count)
+        for answer in expected {
+            let result = try nextResult(&wait)
+            if result.isCopy {
+                // libpq would repeat this result for ever, and the server waits for data that never comes.
+                answers.failure = PostgresError(.server(.featureNotSupported), message: "COPY is only for Pool.copy")
+                throw lost()
+            }
+            try endOfStatement(&wait)
+            switch PQresultStatus(result.result) {
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
+                switch answer {
+                case .prepare(let text, let statement): prepared[StatementText(text: text)] = statement
+                case .rows: answers.rows.append(Rows(storage: result))
+                }
+            case PGRES_PIPELINE_ABORTED:
+                break
+            default:
+                let error = serverError(result.result, answer, of: batch, at: answers.rows.count)
+                answers.failure = answers.failure ?? error
+            }
+        }
+        // What an implicit transaction's end brings up (a deferred constraint) comes before the Sync's own answer.
+        var result = try nextResult(&wait)
+        while PQresultStatus(result.result) != PGRES_PIPELINE_SYNC {
+            let error = serverError(result.result, .rows, of: batch, at: batch.items.count)
+            answers.failure = answers.failure ?? error
+            try endOfStatement(&wait)
+            result = try nextResult(&wait)
+        }
     }
 
     /// How a batch ended whose connection broke before its last answer came.
@@ -86,7 +102,7 @@ extension Connection {
     }
 
     /// Brings the session back to idle after a failed statement.
-    private func recover(from failure: PostgresError) throws(PostgresError) {
+    func recover(from failure: PostgresError) throws(PostgresError) {
         if let state = failure.sqlState, state.endsSession || state.spoilsPreparedStatements { spoil() }
         guard let pq, !isSpoiled, PQtransactionStatus(pq) == PQTRANS_INERROR else { return }
         do throws(PostgresError) {
@@ -100,7 +116,7 @@ extension Connection {
     // MARK: Sending
 
     /// What the server will answer, in order.
-    private enum Answer {
+    enum Answer {
         case prepare(text: String, PreparedStatement)
         case rows
     }
@@ -108,11 +124,24 @@ extension Connection {
     /// More statements than this are sent unprepared: a text made anew for every call would fill the server's memory.
     private static let maximumPrepared = 512
 
-    private func send(_ batch: Batch) throws(PostgresError) -> [Answer] {
+    /// Sends the batches, each with a Sync of its own, and returns what the server will answer to each.
+    func send(_ batches: [Batch], _ wait: inout Wait) throws(PostgresError) -> [[Answer]] {
+        var new: [StatementText: PreparedStatement] = [:]
+        var expected: [[Answer]] = []
+        expected.reserveCapacity(batches.count)
+        for batch in batches { expected.append(try send(batch, preparing: &new)) }
+        try flush(&wait)
+        return expected
+    }
+
+    /// - Parameter new: the statements that are prepared on the way, here or in a batch before.
+    private func send(
+        _ batch: Batch,
+        preparing new: inout [StatementText: PreparedStatement]
+    ) throws(PostgresError) -> [Answer] {
         let pq = try handle()
         var expected: [Answer] = []
         expected.reserveCapacity(batch.items.count + 2)
-        var new: [StatementText: PreparedStatement] = [:]
         for item in batch.items {
             switch item {
             case .unprepared(let text):
@@ -122,7 +151,9 @@ extension Connection {
                 let known = prepared[text] ?? new[text]
                 if let known, known.types == sql.parameters.types {
                     try send(sql, preparedAs: known.name)
-                } else if known == nil, settings.preparesStatements, prepared.count < Self.maximumPrepared {
+                } else if known == nil, settings.preparesStatements,
+                    prepared.count + new.count < Self.maximumPrepared
+                {
                     let statement = PreparedStatement(
                         name: "s\(prepared.count + new.count + 1)",
                         types: sql.parameters.types

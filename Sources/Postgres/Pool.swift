@@ -40,6 +40,8 @@ public final class Pool: Sendable {
         /// A batch, which any connection's thread can run to its end.
         case call(Call)
 
+        var call: Call? { if case .call(let call) = self { call } else { nil } }
+
         func fail(_ error: PostgresError) {
             switch self {
             case .lease(let continuation): continuation.resume(returning: .failure(error))
@@ -96,6 +98,26 @@ public final class Pool: Sendable {
         return try await run(batch, deadline, CallSite(file: file, line: line))
     }
 
+    /// A transaction in one round trip that only looks up rows by their keys. The answers in their order.
+    ///
+    /// Look-ups of the same moment travel together on one connection, which saves each most of its way. So one that is
+    /// slow holds up others: what may take longer than a millisecond or two is for `transaction`. The server lets it
+    /// change no table, and a lost answer is never in doubt. One with a deadline of its own travels alone.
+    ///
+    /// So do all where statements are not prepared: PgBouncer below 1.21, which is the reason for that, lets go of a session
+    /// once the first of several transactions is answered, and the next client gets the other answers.
+    public func lookUp(
+        _ settings: [LocalSetting],
+        deadline: Duration? = nil,
+        _ statements: [SQL],
+        file: String = #fileID,
+        line: UInt = #line
+    ) async throws(PostgresError) -> [Rows] {
+        let isShared = deadline == nil && self.settings.connection.preparesStatements
+        let batch = Batch(lookUp: statements, settings)
+        return try await run(batch, deadline, CallSite(file: file, line: line), isShared: isShared)
+    }
+
     /// One statement in a transaction of its own.
     public func execute(
         _ statement: SQL,
@@ -134,9 +156,14 @@ public final class Pool: Sendable {
 
     typealias CallSite = PostgresError.CallSite
 
-    private func run(_ batch: Batch, _ deadline: Duration?, _ callSite: CallSite) async throws(PostgresError) -> [Rows]
-    {
-        let call = Call(batch, by: Deadline(in: deadline ?? settings.defaultDeadline), id: newWaiterID())
+    private func run(
+        _ batch: Batch,
+        _ deadline: Duration?,
+        _ callSite: CallSite,
+        isShared: Bool = false
+    ) async throws(PostgresError) -> [Rows] {
+        let deadline = Deadline(in: deadline ?? settings.defaultDeadline)
+        let call = Call(batch, by: deadline, id: newWaiterID(), isShared: isShared)
         let outcome = await withTaskCancellationHandler {
             await withUnsafeContinuation { caller in
                 call.answer(to: caller)
@@ -160,9 +187,10 @@ public final class Pool: Sendable {
     /// with another.
     private func dispatch(_ call: Call) {
         let turn = min(Deadline(in: settings.leaseTimeout), call.deadline)
+        guard !call.isShared else { return dispatchShared(call, until: turn) }
         let lease: State.Lease? = join(.call(call), call.id, until: turn, unless: { call.isCancelled })
         switch lease {
-        case .take(let connection): connection.serve(call, for: self)
+        case .take(let connection): connection.serve([call], for: self)
         case .connect: connect(for: call)
         case .wait: break
         case .refuse: call.finish(.failure(Self.closed))
@@ -170,19 +198,45 @@ public final class Pool: Sendable {
         }
     }
 
-    /// The connection has served a call: the next one that it is to serve. To be called on its thread, which so goes
-    /// from call to call without a task in between.
-    func next(after connection: Connection) -> Call? {
-        let handover = handover(of: connection)
-        if case .give(_, .call(let call)) = handover { return call }
-        perform(handover)
-        return nil
+    private func dispatchShared(_ call: Call, until turn: Deadline) {
+        let (handover, startsTimer) = state.withLock { state -> (State.Handover?, Bool) in
+            if call.isCancelled { return (nil, false) }
+            let handover = state.enqueueShared(.call(call), id: call.id, deadline: turn.instant, now: .now)
+            return (handover, state.startTimer())
+        }
+        if startsTimer { watchWaiters() }
+        if let handover {
+            perform(handover)
+        } else {
+            call.finish(.failure(call.isCancelled ? Self.cancelled : Self.closed))
+        }
     }
 
-    /// The connection turned out to be dead before the call was sent: another one takes it.
-    func dispatchAgain(_ call: Call, after connection: Connection) {
-        checkIn(connection)
+    /// One that travelled with others, and was not answered on the way.
+    func dispatchAlone(_ call: Call) {
+        call.leaveOthers()
+        guard call.deadline.pollTimeout > 0 else {
+            return call.finish(.failure(PostgresError(.deadlineExceeded, message: "given up without an answer")))
+        }
         dispatch(call)
+    }
+
+    /// The connection has served calls: the next ones that it is to serve, one or some that travel together. To be called
+    /// on its thread, which so goes from call to call without a task in between.
+    func next(after connection: Connection, wasShared: Bool) -> [Call] {
+        let handover = handover(of: connection, wasShared: wasShared)
+        if case .give(_, let waiters) = handover {
+            let calls = waiters.compactMap(\.call)
+            if !calls.isEmpty { return calls }
+        }
+        perform(handover)
+        return []
+    }
+
+    /// The connection turned out to be dead before the calls were sent: others take them.
+    func dispatchAgain(_ calls: [Call], after connection: Connection) {
+        perform(handover(of: connection, wasShared: calls[0].isShared))
+        for call in calls { dispatch(call) }
     }
 
     private func connect(for call: Call) {
@@ -190,7 +244,7 @@ public final class Pool: Sendable {
             try throwIfTooEarlyToConnect()
             Connection(settings.connection).connect(for: call, of: self)
         } catch {
-            perform(state.withLock { $0.lose() })
+            perform(state.withLock { $0.lose(wasShared: call.isShared) })
             call.finish(.failure(error))
         }
     }
@@ -232,15 +286,21 @@ public final class Pool: Sendable {
     func checkIn(_ connection: Connection) { perform(handover(of: connection)) }
 
     /// A connection that is not to be used again ends with its last reference, which is the caller's.
-    private func handover(of connection: Connection) -> State.Handover {
+    private func handover(of connection: Connection, wasShared: Bool = false) -> State.Handover {
         let isReusable = connection.isReusable
-        return state.withLock { isReusable ? $0.giveBack(connection) : $0.lose() }
+        return state.withLock {
+            isReusable ? $0.giveBack(connection, wasShared: wasShared) : $0.lose(wasShared: wasShared)
+        }
     }
 
     private func perform(_ handover: State.Handover) {
         switch handover {
-        case .give(let connection, .lease(let waiter)): waiter.resume(returning: .connection(connection))
-        case .give(let connection, .call(let call)): connection.serve(call, for: self)
+        case .give(let connection, let waiters):
+            if case .lease(let waiter)? = waiters.first {
+                waiter.resume(returning: .connection(connection))
+            } else {
+                connection.serve(waiters.compactMap(\.call), for: self)
+            }
         case .letConnect(.lease(let waiter)): waiter.resume(returning: .room)
         case .letConnect(.call(let call)): connect(for: call)
         case .close, .nothing: break
@@ -258,11 +318,13 @@ public final class Pool: Sendable {
             if isCancelled() { return (nil, false) }
             return (state.enqueue(waiter, id: id, deadline: turn.instant), state.startTimer())
         }
-        if startsTimer {
-            // It looks later, and not at once: the queue is often empty again by then, and soon would need another thread.
-            Thread.start { [weak self] in repeat { Thread.pause() } while self?.expireWaiters() == true }
-        }
+        if startsTimer { watchWaiters() }
         return lease
+    }
+
+    /// It looks later, and not at once: the queue is often empty again by then, and soon would need another thread.
+    private func watchWaiters() {
+        Thread.start { [weak self] in repeat { Thread.pause() } while self?.expireWaiters() == true }
     }
 
     private func newWaiterID() -> UInt64 { nextWaiter.wrappingAdd(1, ordering: .relaxed).newValue }
@@ -282,11 +344,14 @@ public final class Pool: Sendable {
         }
     }
 
-    /// Fails the waiters whose deadline has passed; false when none is left to watch.
+    /// Fails the waiters whose deadline has passed, and helps those that wait for a connection that got stuck; false when
+    /// none is left to watch.
     private func expireWaiters() -> Bool {
-        let (expired, isWatching) = state.withLock { $0.expire(ContinuousClock.now) }
-        for waiter in expired { waiter.fail(exhausted) }
-        return isWatching
+        let now = ContinuousClock.now
+        let (handover, look) = state.withLock { ($0.relieve(now), $0.expire(now)) }
+        perform(handover)
+        for waiter in look.expired { waiter.fail(exhausted) }
+        return look.isWatching
     }
 
     private static func grant(_ lease: State.Lease) -> Grant? {
@@ -316,9 +381,9 @@ public final class Pool: Sendable {
     func connectingSucceeded() { backOff.withLock { $0.succeeded() } }
 
     /// The room that was kept for the connection goes to the next in the queue.
-    func connectingFailed(_ error: PostgresError, _ deadline: Deadline) {
+    func connectingFailed(_ error: PostgresError, _ deadline: Deadline, wasShared: Bool = false) {
         // A caller in a hurry says nothing about the server.
         if error.kind == .connectFailed, deadline.pollTimeout > 0 { backOff.withLock { $0.failed(error) } }
-        perform(state.withLock { $0.lose() })
+        perform(state.withLock { $0.lose(wasShared: wasShared) })
     }
 }

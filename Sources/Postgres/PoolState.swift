@@ -15,24 +15,42 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
 
     /// What a connection that came back, or room that became free, leads to.
     enum Handover {
-        case give(Connection, to: Waiter)
+        /// More than one only of those that travel together.
+        case give(Connection, to: [Waiter])
         /// The waiter may connect itself.
         case letConnect(Waiter)
         case close(Connection)
         case nothing
     }
 
+    /// How many of those that may travel together one connection takes at most.
+    static var together: Int { 8 }
+
     let maximum: Int
+    /// How many connections serve such at once, unless they get stuck.
+    let maximumShared: Int
+    /// How long none of these may come back before another is taken.
+    private let patience = Duration.milliseconds(2)
     private(set) var idle: [Connection] = []
     /// Connections that exist or are being made.
     private(set) var count = 0
     private(set) var isShutDown = false
-    private var waiters = Deque<(id: UInt64, deadline: ContinuousClock.Instant, waiter: Waiter)>()
+    private var waiters = Deque<Entry>()
     private var isTimed = false
+    /// Connections that serve waiters that travel together, and when one of them began or came back last.
+    private(set) var shared = 0
+    private var lastShared: ContinuousClock.Instant?
 
-    init(maximum: Int) {
-        precondition(maximum > 0)
-        self.maximum = maximum
+    private struct Entry {
+        let id: UInt64
+        let deadline: ContinuousClock.Instant
+        let waiter: Waiter
+        let isShared: Bool
+    }
+
+    init(maximum: Int, maximumShared: Int = 2) {
+        precondition(maximum > 0 && maximumShared > 0)
+        (self.maximum, self.maximumShared) = (maximum, maximumShared)
     }
 
     var waiting: Int { waiters.count }
@@ -49,8 +67,66 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
     /// Joins the queue; first come, first served. A connection may have come back since `lease` said to wait.
     mutating func enqueue(_ waiter: Waiter, id: UInt64, deadline: ContinuousClock.Instant) -> Lease {
         let lease = lease()
-        if case .wait = lease { waiters.append((id, deadline, waiter)) }
+        if case .wait = lease {
+            waiters.append(Entry(id: id, deadline: deadline, waiter: waiter, isShared: false))
+        }
         return lease
+    }
+
+    /// Joins the queue as one that may travel together with others. It waits for a connection that serves such, if they
+    /// come and go and their next ways are not full yet; else another one takes those that come first. So few connections
+    /// serve many, and the others stay free. Nil when it is refused.
+    mutating func enqueueShared(
+        _ waiter: Waiter,
+        id: UInt64,
+        deadline: ContinuousClock.Instant,
+        now: ContinuousClock.Instant
+    ) -> Handover? {
+        guard !isShutDown else { return nil }
+        waiters.append(Entry(id: id, deadline: deadline, waiter: waiter, isShared: true))
+        let hasWay = shared >= maximumShared && isMoving(now) && waiters.count <= shared * Self.together
+        return hasWay ? .nothing : serveShared(now)
+    }
+
+    /// For those that wait for a connection that got stuck, while another is there; to be called now and then.
+    mutating func relieve(_ now: ContinuousClock.Instant) -> Handover { isMoving(now) ? .nothing : serveShared(now) }
+
+    /// Whether connections that serve waiters that travel together come and go.
+    private func isMoving(_ now: ContinuousClock.Instant) -> Bool { lastShared.map { now - $0 < patience } ?? false }
+
+    /// Another connection for the first in the queue, if they may travel together.
+    private mutating func serveShared(_ now: ContinuousClock.Instant) -> Handover {
+        guard let next = waiters.first, next.isShared else { return .nothing }
+        switch lease() {
+        case .take(let connection):
+            begin(now)
+            return .give(connection, to: takeShared(Self.together))
+        case .connect:
+            begin(now)
+            waiters.removeFirst()
+            return .letConnect(next.waiter)
+        case .wait, .refuse: return .nothing
+        }
+    }
+
+    private mutating func begin(_ now: ContinuousClock.Instant) {
+        shared += 1
+        lastShared = now
+    }
+
+    private mutating func end(_ now: ContinuousClock.Instant) {
+        shared -= 1
+        lastShared = now
+    }
+
+    /// Takes out the first waiters, as long as they may travel together.
+    private mutating func takeShared(_ maximum: Int) -> [Waiter] {
+        var taken: [Waiter] = []
+        while taken.count < maximum, let first = waiters.first, first.isShared {
+            taken.append(first.waiter)
+            waiters.removeFirst()
+        }
+        return taken
     }
 
     /// True once when somebody waits and no timer runs: the caller starts one that calls `expire` until it says false.
@@ -75,21 +151,40 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
     }
 
     /// A connection came back.
-    mutating func giveBack(_ connection: Connection) -> Handover {
+    ///
+    /// - Parameter wasShared: whether it served waiters that may travel together.
+    mutating func giveBack(
+        _ connection: Connection,
+        wasShared: Bool = false,
+        now: ContinuousClock.Instant = .now
+    ) -> Handover {
+        if wasShared { end(now) }
         guard !isShutDown else {
             count -= 1
             return .close(connection)
         }
-        if let next = waiters.popFirst() { return .give(connection, to: next.waiter) }
-        idle.append(connection)
-        return .nothing
+        guard let next = waiters.first else {
+            idle.append(connection)
+            return .nothing
+        }
+        if next.isShared {
+            begin(now)
+            return .give(connection, to: takeShared(Self.together))
+        }
+        waiters.removeFirst()
+        return .give(connection, to: [next.waiter])
     }
 
     /// A connection broke, or could not be made: its room goes to the next in the queue.
-    mutating func lose() -> Handover {
+    mutating func lose(wasShared: Bool = false, now: ContinuousClock.Instant = .now) -> Handover {
+        if wasShared { end(now) }
         count -= 1
-        guard !isShutDown, let next = waiters.popFirst() else { return .nothing }
+        guard !isShutDown, let next = waiters.first else { return .nothing }
+        // It waits for one of those, which may come back sooner than another is made.
+        if next.isShared, shared > 0 { return .nothing }
+        waiters.removeFirst()
         count += 1
+        if next.isShared { begin(now) }
         return .letConnect(next.waiter)
     }
 

@@ -41,6 +41,29 @@ import Testing
         }
     }
 
+    @Test func `look-ups that travel together are answered each for its own tenant`() async throws {
+        try await withTwoClients { table, first, second in
+            let tenants = (1...20).map { (UUID(), $0) }
+            for (tenant, number) in tenants {
+                _ = try await first.transaction(
+                    [TenantTable.setting(tenant)],
+                    "INSERT INTO \(unsafe: table.name) VALUES (\(tenant), \(number))"
+                )
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for (index, (tenant, number)) in Array(repeating: tenants, count: 10).joined().enumerated() {
+                    let pool = index % 2 == 0 ? first : second
+                    group.addTask {
+                        let statement = SQL("SELECT number FROM ", table.name)
+                        let answers = try await pool.lookUp([TenantTable.setting(tenant)], [statement])
+                        #expect(try answers[0].decode(Int.self) == [number])
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test func `a transaction that failed leaves nothing to the next client`() async throws {
         try await withTwoClients { table, first, second in
             let tenant = UUID()

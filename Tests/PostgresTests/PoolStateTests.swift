@@ -64,11 +64,11 @@ import Testing
 
         mutating func handle(_ handover: State.Handover, of connection: Int? = nil) {
             switch handover {
-            case .give(let given, let waiter):
+            case .give(let given, let waiters):
                 #expect(given == connection)
-                #expect(waiter == queue.first?.id, "the first in the queue comes first")
+                #expect(waiters == [queue.first?.id], "the first in the queue comes first")
                 queue.removeFirst()
-                lend(given, waiter)
+                for waiter in waiters { lend(given, waiter) }
             case .letConnect(let waiter):
                 #expect(waiter == queue.first?.id)
                 queue.removeFirst()
@@ -188,5 +188,220 @@ import Testing
             Issue.record("not in that order")
             return
         }
+    }
+
+    // MARK: Waiters that travel together
+
+    private typealias Handover = State.Handover
+
+    /// A pool of five whose waiters 1 and 2 have both connections for those that travel together.
+    private func moving(at now: ContinuousClock.Instant) -> State {
+        var state = State(maximum: 5, maximumShared: 2)
+        for waiter in 1...2 {
+            guard case .letConnect(waiter)? = state.enqueueShared(waiter, id: UInt64(waiter), deadline: now, now: now)
+            else {
+                Issue.record("no room for \(waiter)")
+                return state
+            }
+        }
+        return state
+    }
+
+    /// As `moving`, with an idle connection 3 beside them.
+    private func movingBesideIdle(at now: ContinuousClock.Instant) -> State {
+        var state = moving(at: now)
+        _ = state.lease()
+        _ = state.giveBack(3)
+        return state
+    }
+
+    private func wait(_ waiters: ClosedRange<Int>, in state: inout State, at now: ContinuousClock.Instant) {
+        for waiter in waiters {
+            guard case .nothing? = state.enqueueShared(waiter, id: UInt64(waiter), deadline: now, now: now) else {
+                Issue.record("\(waiter) did not wait")
+                return
+            }
+        }
+    }
+
+    private func given(_ handover: Handover?) -> [Int] {
+        if case .give(_, let waiters)? = handover { waiters } else { [] }
+    }
+
+    @Test func `they wait for one of few connections, and go with it up to eight at once`() {
+        let now = ContinuousClock.now
+        var state = movingBesideIdle(at: now)
+        wait(3...12, in: &state, at: now)
+        #expect(given(state.giveBack(1, wasShared: true, now: now)) == Array(3...10))
+        #expect(given(state.giveBack(2, wasShared: true, now: now)) == [11, 12])
+        #expect(given(state.giveBack(1, wasShared: true, now: now)) == [])
+        #expect(state.idle == [3, 1] && state.count == 3 && state.shared == 1)
+    }
+
+    @Test func `when none comes back for a while, another connection takes those that wait`() {
+        let now = ContinuousClock.now
+        var state = movingBesideIdle(at: now)
+        wait(3...4, in: &state, at: now + .milliseconds(1))
+        #expect(given(state.enqueueShared(5, id: 5, deadline: now, now: now + .milliseconds(3))) == [3, 4, 5])
+        // It has just gone: the next one waits again.
+        wait(6...6, in: &state, at: now + .milliseconds(4))
+    }
+
+    @Test func `when none comes back and nobody comes either, another connection takes them all the same`() {
+        let now = ContinuousClock.now
+        var state = movingBesideIdle(at: now)
+        wait(3...4, in: &state, at: now)
+        #expect(given(state.relieve(now + .milliseconds(1))) == [])
+        #expect(given(state.relieve(now + .milliseconds(3))) == [3, 4])
+        wait(5...5, in: &state, at: now + .milliseconds(4))
+        guard case .letConnect(5) = state.relieve(now + .milliseconds(9)) else {
+            Issue.record("there is room for one")
+            return
+        }
+        #expect(given(state.relieve(now + .milliseconds(19))) == [])
+    }
+
+    @Test func `when the next ways are full, another connection takes those that came first`() {
+        let now = ContinuousClock.now
+        var state = movingBesideIdle(at: now)
+        wait(3...18, in: &state, at: now)
+        #expect(given(state.enqueueShared(19, id: 19, deadline: now, now: now)) == Array(3...10))
+        #expect(state.waiting == 9)
+    }
+
+    @Test func `connections that others hold for long do not make them wait`() {
+        let now = ContinuousClock.now
+        var state = State(maximum: 5, maximumShared: 2)
+        for _ in 1...3 { _ = state.lease() }
+        guard case .letConnect(1)? = state.enqueueShared(1, id: 1, deadline: now, now: now) else {
+            Issue.record("it waits")
+            return
+        }
+    }
+
+    @Test func `one that travels alone goes alone, in its turn`() {
+        let now = ContinuousClock.now
+        var state = State(maximum: 2, maximumShared: 2)
+        for _ in 1...2 { _ = state.lease() }
+        wait(1...2, in: &state, at: now)
+        guard case .wait = state.enqueue(3, id: 3, deadline: now) else {
+            Issue.record("there is no room")
+            return
+        }
+        wait(4...5, in: &state, at: now)
+        let ways = [false, true, false].map { given(state.giveBack(1, wasShared: $0, now: now)) }
+        #expect(ways == [[1, 2], [3], [4, 5]])
+        #expect(state.shared == 1)
+    }
+
+    @Test func `a connection that broke is made anew for them only when no other comes back`() {
+        let now = ContinuousClock.now
+        var state = moving(at: now)
+        wait(3...4, in: &state, at: now)
+        guard case .nothing = state.lose(wasShared: true, now: now),
+            case .letConnect(3) = state.lose(wasShared: true, now: now)
+        else {
+            Issue.record("not in that order")
+            return
+        }
+        #expect(state.count == 1 && state.shared == 1 && state.waiting == 1)
+    }
+
+    @Test func `they too are refused once the pool is shut down`() {
+        let now = ContinuousClock.now
+        var state = moving(at: now)
+        _ = state.shutDown()
+        #expect(state.enqueueShared(3, id: 3, deadline: now, now: now).map { _ in true } == nil)
+    }
+
+    /// Whatever happens: nobody is served twice or forgotten, no connection is idle while one that travels alone waits, and
+    /// those that travel together wait only for connections that are out for such.
+    @Test(arguments: 0..<200) func `whatever happens, everybody is served once`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var state = State(maximum: 4, maximumShared: 2)
+        var now = ContinuousClock.now
+        var out: [(connection: Int, isShared: Bool)] = []
+        var connecting: [Bool] = []
+        var (arrived, made) = (0, 0)
+        var (sharing, waiting, served) = (Set<Int>(), Set<Int>(), Set<Int>())
+
+        func serve(_ waiters: [Int]) {
+            #expect(waiters.count <= 8 && (waiters.count == 1 || waiters.allSatisfy(sharing.contains)))
+            for waiter in waiters {
+                #expect(waiting.remove(waiter) != nil && served.insert(waiter).inserted, "\(waiter)")
+            }
+        }
+        func handle(_ handover: Handover) {
+            switch handover {
+            case .give(let connection, let waiters):
+                out.append((connection, sharing.contains(waiters[0])))
+                serve(waiters)
+            case .letConnect(let waiter):
+                connecting.append(sharing.contains(waiter))
+                serve([waiter])
+            case .close, .nothing: break
+            }
+        }
+
+        for _ in 0..<300 {
+            now += .microseconds(Int.random(in: 0...1500, using: &generator))
+            switch Int.random(in: 0..<10, using: &generator) {
+            case 0..<3:
+                arrived += 1
+                (sharing, waiting) = (sharing.union([arrived]), waiting.union([arrived]))
+                if let handover = state.enqueueShared(arrived, id: UInt64(arrived), deadline: now, now: now) {
+                    handle(handover)
+                }
+            case 3:
+                arrived += 1
+                waiting.insert(arrived)
+                switch state.enqueue(arrived, id: UInt64(arrived), deadline: now) {
+                case .take(let connection): handle(.give(connection, to: [arrived]))
+                case .connect: handle(.letConnect(arrived))
+                case .wait, .refuse: break
+                }
+            case 4..<7:
+                guard let index = out.indices.randomElement(using: &generator) else { continue }
+                let (connection, isShared) = out.remove(at: index)
+                handle(
+                    Int.random(in: 0..<8, using: &generator) == 0
+                        ? state.lose(wasShared: isShared, now: now)
+                        : state.giveBack(connection, wasShared: isShared, now: now)
+                )
+            case 7..<9:
+                guard let index = connecting.indices.randomElement(using: &generator) else { continue }
+                let isShared = connecting.remove(at: index)
+                guard Bool.random(using: &generator) else {
+                    handle(state.lose(wasShared: isShared, now: now))
+                    continue
+                }
+                made += 1
+                out.append((made, isShared))
+            default:
+                if let waiter = waiting.randomElement(using: &generator) {
+                    #expect(state.withdraw(id: UInt64(waiter)) == waiter)
+                    waiting.remove(waiter)
+                } else {
+                    handle(state.relieve(now))
+                }
+            }
+            #expect(state.count == out.count + connecting.count + state.idle.count && state.count <= 4)
+            #expect(state.shared == out.count { $0.isShared } + connecting.count { $0 })
+            #expect(state.waiting == waiting.count)
+            let aloneWait = !waiting.isSubset(of: sharing)
+            #expect(waiting.isEmpty || state.shared > 0 || state.idle.isEmpty, "somebody waits for nothing")
+            #expect(!aloneWait || state.idle.isEmpty, "a connection is idle while one waits for any")
+        }
+        // Everything comes back: nobody is left.
+        while !out.isEmpty || !connecting.isEmpty {
+            for isShared in connecting {
+                made += 1
+                out.append((made, isShared))
+            }
+            connecting = []
+            let (connection, isShared) = out.removeFirst()
+            handle(state.giveBack(connection, wasShared: isShared, now: now))
+        }
+        #expect(waiting == [] && state.shared == 0)
     }
 }
