@@ -1,7 +1,7 @@
 -- What `GET /v1/orders/{order_id}` asks the database, for pgbench: a round trip for each command. As in
 -- Access/AccessStore, Orders/OrderStore and Client/BareHTTP.swift; deploy/bench/run puts the tenant in.
 \set number random(1, 10000)
-BEGIN;
+BEGIN READ ONLY;
 SET LOCAL app.tenant = 'TENANT';
 SELECT secret_hash, expires_at, revoked_at, scopes
   FROM api_keys

@@ -112,7 +112,7 @@ struct APIKeyRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("api_key_id", APIKeyKind.self)
-        let (_, rows) = try await environment.access.read(call) { [APIKeyStore.key(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [APIKeyStore.key(id, tenant: $0.tenant)] }
         guard let row = rows[0].first else { throw Problem.notFound }
         let key = try APIKeyStore.decode(row)
         return .json { write(key, to: &$0) }

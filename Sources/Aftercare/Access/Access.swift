@@ -19,10 +19,26 @@ struct Access: Sendable {
         _ statements: (Credential) throws -> [SQL]
     ) async throws -> (principal: Principal, rows: [Rows]) {
         guard let credential = call.credential else { throw Self.unauthenticated }
-        let answers = try await pool.transaction(
-            credential.settings,
-            [AccessStore.look(up: credential)] + (try statements(credential))
-        )
+        let statements = [AccessStore.look(up: credential)] + (try statements(credential))
+        let answers = try await pool.transaction(credential.settings, statements)
+        return try await admit(call, credential, answers)
+    }
+
+    /// As `read`, of rows that are found by their keys: many such requests travel to the database together.
+    func find(
+        _ call: Call,
+        _ statements: (Credential) throws -> [SQL]
+    ) async throws -> (principal: Principal, rows: [Rows]) {
+        guard let credential = call.credential else { throw Self.unauthenticated }
+        let statements = [AccessStore.look(up: credential)] + (try statements(credential))
+        return try await admit(call, credential, try await pool.lookUp(credential.settings, statements))
+    }
+
+    private func admit(
+        _ call: Call,
+        _ credential: Credential,
+        _ answers: [Rows]
+    ) async throws -> (principal: Principal, rows: [Rows]) {
         let principal = try verify(credential, answers[0], call.audience, call.verification)
         if let change = try idleExtension(answers[0], principal) {
             _ = try await pool.transaction([LocalSetting("app.tenant", principal.tenant.uuid)], change)
@@ -34,7 +50,7 @@ struct Access: Sendable {
     /// not known is told so, and nothing about what was asked.
     func check(_ credential: Credential?, _ audience: Route.Audience, _ verification: Verification) async throws {
         guard let credential else { throw Self.unauthenticated }
-        let answers = try await pool.transaction(credential.settings, AccessStore.look(up: credential))
+        let answers = try await pool.lookUp(credential.settings, [AccessStore.look(up: credential)])
         _ = try verify(credential, answers[0], audience, verification)
     }
 

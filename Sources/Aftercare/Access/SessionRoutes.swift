@@ -76,7 +76,7 @@ struct SessionRoutes {
     }
 
     @Sendable private func me(_ call: Call) async throws -> Reply {
-        let (principal, rows) = try await environment.access.read(call) { [TenantStore.tenant($0.tenant)] }
+        let (principal, rows) = try await environment.access.find(call) { [TenantStore.tenant($0.tenant)] }
         guard let tenant = rows[0].first else { throw Problem.notFound }
         let name: String = try tenant("name")
         return .json { object in

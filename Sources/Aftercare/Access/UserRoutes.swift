@@ -36,7 +36,7 @@ struct UserRoutes {
     @Sendable private func create(_ call: Call) async throws -> Reply {
         let new = try call.decode(NewUser.init)
         // Who may not create people is told so before the expensive hash.
-        _ = try await environment.access.read(call) { _ in [] }
+        _ = try await environment.access.find(call) { _ in [] }
         let hash = try await environment.passwords.hash(new.password)
         do {
             return try await environment.access.write(call) { transaction, principal in
@@ -68,7 +68,7 @@ struct UserRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("user_id", UserKind.self)
-        let (_, rows) = try await environment.access.read(call) { [UserStore.user(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [UserStore.user(id, tenant: $0.tenant)] }
         guard let row = rows[0].first else { throw Problem.notFound }
         let user = try UserStore.decode(row)
         return call.unlessMatching(version: user.version, .json(version: user.version) { write(user, to: &$0) })

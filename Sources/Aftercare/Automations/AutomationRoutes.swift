@@ -60,7 +60,7 @@ struct AutomationRoutes {
 
     @Sendable private func getWorkflow(_ call: Call) async throws -> Reply {
         let id = try call.id("workflow_id", WorkflowKind.self)
-        let (_, rows) = try await environment.access.read(call) {
+        let (_, rows) = try await environment.access.find(call) {
             [AutomationStore.workflow(id, tenant: $0.tenant)]
         }
         guard let workflow = try rows[0].first.map(Listed.init) else { throw Problem.notFound }
@@ -98,7 +98,7 @@ struct AutomationRoutes {
 
     @Sendable private func getRun(_ call: Call) async throws -> Reply {
         let id = try call.id("run_id", RunKind.self)
-        let (_, rows) = try await environment.access.read(call) { [RunStore.run(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [RunStore.run(id, tenant: $0.tenant)] }
         guard let run = try rows[0].first.map(RunStore.decodeWithEvidence) else { throw Problem.notFound }
         return .json { object in
             write(run, to: &object)

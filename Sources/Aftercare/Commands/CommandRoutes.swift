@@ -110,7 +110,7 @@ struct CommandRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("command_id", CommandKind.self)
-        let (_, rows) = try await environment.access.read(call) {
+        let (_, rows) = try await environment.access.find(call) {
             [CommandStore.command(id, tenant: $0.tenant), CommandStore.attempts(id, tenant: $0.tenant)]
         }
         guard let command = try rows[0].first.map(CommandStore.decode) else { throw Problem.notFound }

@@ -125,7 +125,7 @@ struct ConnectionRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("connection_id", ConnectionKind.self)
-        let (_, rows) = try await environment.access.read(call) { [ConnectionStore.connection(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [ConnectionStore.connection(id, tenant: $0.tenant)] }
         guard let row = rows[0].first else { throw Problem.notFound }
         let connection = try ConnectionStore.decode(row)
         let reply = Reply.json(version: connection.version) { write(connection, to: &$0) }

@@ -38,7 +38,7 @@ struct CustomerRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("customer_id", CustomerKind.self)
-        let (_, rows) = try await environment.access.read(call) { [CustomerStore.customer(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [CustomerStore.customer(id, tenant: $0.tenant)] }
         guard let mirrored = try rows[0].first.map(CustomerStore.decode) else { throw Problem.notFound }
         let reply = Reply.json(version: mirrored.version) { write(mirrored, to: &$0) }
         return call.unlessMatching(version: mirrored.version, reply)

@@ -41,7 +41,7 @@ struct DisputeRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("dispute_id", DisputeKind.self)
-        let (_, rows) = try await environment.access.read(call) { [DisputeStore.dispute(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [DisputeStore.dispute(id, tenant: $0.tenant)] }
         guard let mirrored = try rows[0].first.map(DisputeStore.decode) else { throw Problem.notFound }
         let reply = Reply.json(version: mirrored.version) { write(mirrored, to: &$0) }
         return call.unlessMatching(version: mirrored.version, reply)

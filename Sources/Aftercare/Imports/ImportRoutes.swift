@@ -179,7 +179,7 @@ struct ImportRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("import_id", ImportKind.self)
-        let (_, rows) = try await environment.access.read(call) { [ImportStore.one(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [ImportStore.one(id, tenant: $0.tenant)] }
         guard let found = try rows[0].first.map(ImportStore.decode) else { throw Problem.notFound }
         return .json { found.write(to: &$0) }
     }

@@ -40,7 +40,7 @@ struct MessageRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("message_id", MessageKind.self)
-        let (_, rows) = try await environment.access.read(call) {
+        let (_, rows) = try await environment.access.find(call) {
             [
                 MessageStore.message(id, tenant: $0.tenant),
                 MessageStore.request(id, tenant: $0.tenant),

@@ -40,7 +40,7 @@ struct OrderRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("order_id", OrderKind.self)
-        let (_, rows) = try await environment.access.read(call) { OrderStore.whole(id, tenant: $0.tenant) }
+        let (_, rows) = try await environment.access.find(call) { OrderStore.whole(id, tenant: $0.tenant) }
         guard let order = try OrderStore.decodeWhole(rows) else { throw Problem.notFound }
         let reply = Reply.json(version: order.version) { writeWhole(order, to: &$0) }
         return call.unlessMatching(version: order.version, reply)

@@ -37,7 +37,7 @@ struct PrivacyRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("privacy_request_id", PrivacyRequestKind.self)
-        let (_, rows) = try await environment.access.read(call) { [PrivacyStore.request(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [PrivacyStore.request(id, tenant: $0.tenant)] }
         guard let request = try rows[0].first.map(PrivacyStore.decode) else { throw Problem.notFound }
         let reply = Reply.json(version: request.version) { request.write(to: &$0) }
         return call.unlessMatching(version: request.version, reply)

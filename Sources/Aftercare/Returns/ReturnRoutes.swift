@@ -34,7 +34,7 @@ struct ReturnRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("return_id", ReturnKind.self)
-        let (_, rows) = try await environment.access.read(call) {
+        let (_, rows) = try await environment.access.find(call) {
             [ReturnStore.return(id, tenant: $0.tenant), ReturnStore.lines(id, tenant: $0.tenant)]
         }
         guard let mirrored = try rows[0].first.map(ReturnStore.decode) else { throw Problem.notFound }

@@ -13,7 +13,7 @@ struct OperationRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("operation_id", OperationKind.self)
-        let (_, rows) = try await environment.access.read(call) { [OperationStore.operation(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [OperationStore.operation(id, tenant: $0.tenant)] }
         guard let operation = try rows[0].first.map(OperationStore.decode) else { throw Problem.notFound }
         return .json { operation.write(to: &$0) }
     }

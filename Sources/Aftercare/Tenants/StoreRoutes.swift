@@ -82,7 +82,7 @@ struct StoreRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("store_id", StoreKind.self)
-        let (_, rows) = try await environment.access.read(call) { [TenantStore.store(id, tenant: $0.tenant)] }
+        let (_, rows) = try await environment.access.find(call) { [TenantStore.store(id, tenant: $0.tenant)] }
         guard let row = rows[0].first else { throw Problem.notFound }
         let store = try TenantStore.decode(row)
         return call.unlessMatching(version: store.version, .json(version: store.version) { write(store, to: &$0) })

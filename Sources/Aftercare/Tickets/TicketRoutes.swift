@@ -108,7 +108,7 @@ struct TicketRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let id = try call.id("ticket_id", TicketKind.self)
-        let (_, rows) = try await environment.access.read(call) {
+        let (_, rows) = try await environment.access.find(call) {
             [
                 TicketStore.ticket(id, tenant: $0.tenant),
                 TicketStore.comments(id, tenant: $0.tenant),

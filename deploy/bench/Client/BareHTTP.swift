@@ -24,10 +24,9 @@ func serveBareHTTP(_ options: Options) async throws {
     let router = Router()
     router.get("/stores/{id}") { _, context in
         let store = try context.parameters.require("id", as: UUID.self)
-        let answers = try await pool.transaction(
+        let answers = try await pool.lookUp(
             [LocalSetting("app.tenant", tenant)],
-            Statements.credential(key, tenant),
-            Statements.store(store, tenant)
+            [Statements.credential(key, tenant), Statements.store(store, tenant)]
         )
         guard let key = answers[0].first, let row = answers[1].first else { throw HTTPError(.notFound) }
         _ = try key.decode((Bytea, Instant?, Instant?, [String]).self)
@@ -35,13 +34,15 @@ func serveBareHTTP(_ options: Options) async throws {
     }
     router.get("/orders/{id}") { _, context in
         let order = try context.parameters.require("id", as: UUID.self)
-        let answers = try await pool.transaction(
+        let answers = try await pool.lookUp(
             [LocalSetting("app.tenant", tenant)],
-            Statements.credential(key, tenant),
-            Statements.order(order, tenant),
-            Statements.lines(order, tenant),
-            Statements.shipments(order, tenant),
-            Statements.refunds(order, tenant)
+            [
+                Statements.credential(key, tenant),
+                Statements.order(order, tenant),
+                Statements.lines(order, tenant),
+                Statements.shipments(order, tenant),
+                Statements.refunds(order, tenant),
+            ]
         )
         guard let key = answers[0].first, let row = answers[1].first else { throw HTTPError(.notFound) }
         _ = try key.decode((Bytea, Instant?, Instant?, [String]).self)

@@ -23,7 +23,7 @@ struct PutOrderRoutes {
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let store = try call.id("store_id", StoreKind.self)
         let externalID = try call.externalID()
-        let (_, rows) = try await environment.access.read(call) {
+        let (_, rows) = try await environment.access.find(call) {
             OrderStore.whole(externalID: externalID, store: store, tenant: $0.tenant)
         }
         guard let order = try OrderStore.decodeWhole(rows) else { throw Problem.notFound }

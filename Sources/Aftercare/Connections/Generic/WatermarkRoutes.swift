@@ -19,7 +19,7 @@ struct WatermarkRoutes {
 
     @Sendable private func get(_ call: Call) async throws -> Reply {
         let store = try call.id("store_id", StoreKind.self)
-        let (_, rows) = try await environment.access.read(call) {
+        let (_, rows) = try await environment.access.find(call) {
             [TenantStore.store(store, tenant: $0.tenant), WatermarkStore.watermark(of: store, tenant: $0.tenant)]
         }
         guard !rows[0].isEmpty else { throw Problem.notFound }
