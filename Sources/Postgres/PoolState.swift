@@ -179,10 +179,12 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
     mutating func lose(wasShared: Bool = false, now: ContinuousClock.Instant = .now) -> Handover {
         if wasShared { end(now) }
         count -= 1
-        guard !isShutDown, let next = waiters.first else { return .nothing }
-        // It waits for one of those, which may come back sooner than another is made.
-        if next.isShared, shared > 0 { return .nothing }
-        waiters.removeFirst()
+        guard !isShutDown else { return .nothing }
+        // Those that travel together wait for connections that are out for such, and come back sooner than one is made.
+        guard let index = shared > 0 ? waiters.firstIndex(where: { !$0.isShared }) : waiters.indices.first else {
+            return .nothing
+        }
+        let next = waiters.remove(at: index)
         count += 1
         if next.isShared { begin(now) }
         return .letConnect(next.waiter)
