@@ -1,7 +1,8 @@
 import FoundationEssentials
 import Postgres
 
-/// Tenant transactions for so many seconds, by 32 tasks over 8 connections: `reads.sql` as our client sends it.
+/// Tenant transactions for so many seconds, by 32 tasks over 8 connections: `reads.sql` as our client sends it, each on its
+/// own (`--by transaction`) or together with others of the same moment (`--by look-up`), as the product reads single rows.
 func measureClient(_ options: Options) async throws {
     let pool = Pool(
         Pool.Settings(
@@ -12,6 +13,8 @@ func measureClient(_ options: Options) async throws {
     guard let tenant = UUID(uuidString: try options.string("tenant")) else { throw Misuse("--tenant is no UUID") }
     let seconds = try options.int("seconds")
     let taskCount = try options.int("tasks", 32)
+    let by = try options.string("by")
+    guard let way = ReadingWay(rawValue: by) else { throw Misuse("--by \(by) is neither transaction nor look-up") }
 
     // Connecting and preparing are not measured, as they are not by pgbench.
     let begin = ContinuousClock.now + .milliseconds(500)
@@ -22,7 +25,7 @@ func measureClient(_ options: Options) async throws {
                 var numbers = Numbers(seed: UInt64(task))
                 var count = 0
                 while true {
-                    try await readOneOrder(numbers.next(), tenant, pool)
+                    try await readOneOrder(numbers.next(), tenant, pool, way)
                     let now = ContinuousClock.now
                     if now >= end { break }
                     if now >= begin { count += 1 }
@@ -36,14 +39,24 @@ func measureClient(_ options: Options) async throws {
     await pool.shutDown()
 }
 
-private func readOneOrder(_ number: Int, _ tenant: UUID, _ pool: Pool) async throws {
+private enum ReadingWay: String {
+    case transaction
+    case lookUp = "look-up"
+}
+
+private func readOneOrder(_ number: Int, _ tenant: UUID, _ pool: Pool, _ way: ReadingWay) async throws {
     let statement: SQL = """
         SELECT id, external_id, number, email, total, currency, status, payload, updated_at
           FROM bench_orders
          WHERE tenant_id = \(tenant) AND id = ('00000000-0000-0000-0001-' || lpad(\(String(number)), 12, '0'))::uuid
         """
-    let rows = try await pool.transaction([LocalSetting("app.tenant", tenant)], statement)[0]
-    guard let row = rows.first, try row("number", as: String.self) == "#\(number)" else {
+    let settings = [LocalSetting("app.tenant", tenant)]
+    let answers =
+        switch way {
+        case .transaction: try await pool.transaction(settings, statement)
+        case .lookUp: try await pool.lookUp(settings, [statement])
+        }
+    guard let row = answers[0].first, try row("number", as: String.self) == "#\(number)" else {
         throw Misuse("order \(number) is not there")
     }
 }
