@@ -113,7 +113,7 @@ extension Connection {
     }
 
     /// All are sent before the first answer is read, each a transaction with a Sync of its own. Where one fails, those
-    /// behind it are run again, each alone: they only read.
+    /// behind it are run again, each alone: they only read. Where one takes long, it too.
     private func serveTogether(_ calls: [Call], for pool: Pool) -> [Call] {
         var way = Way(calls.filter { !$0.isCancelled })
         for call in way.rest { call.begin(on: self) }
@@ -145,20 +145,28 @@ extension Connection {
             last = (rest.removeFirst(), outcome)
         }
 
+        /// The first of the rest takes too long to travel with others: it comes after them.
+        mutating func postponeFirst() { rest.append(rest.removeFirst()) }
+
         mutating func finishLast() {
             if let last { last.call.finish(last.outcome) }
             last = nil
         }
     }
 
+    /// How long others wait for one that they travel with: far longer than a look-up takes, and short beside a deadline,
+    /// of which they need what is left to be run elsewhere.
+    private static let patience = Duration.seconds(1)
+
     private func go(_ way: inout Way) throws(PostgresError) {
         guard let first = way.rest.first else { return }
-        var wait = Wait(first.deadline, for: first)
+        var wait = Wait(min(first.deadline, Deadline(in: Self.patience)), for: first)
         let expected = try send(way.rest.map(\.batch), &wait)
         for (index, answer) in expected.enumerated() {
             // A cancel request that comes late would hit the next one.
             guard !isSpoiled, let call = way.rest.first else { return }
-            var wait = Wait(call.deadline, for: call)
+            let isLast = way.rest.count == 1
+            var wait = Wait(isLast ? call.deadline : min(call.deadline, Deadline(in: Self.patience)), for: call)
             var answers = Answers()
             do throws(PostgresError) {
                 try receive(answer, of: call.batch, into: &answers, &wait)
@@ -170,6 +178,7 @@ extension Connection {
                 way.answer(.success(call.batch.wanted(of: answers.rows)))
                 continue
             }
+            if wait.interruption == .deadlineExceeded, call.deadline.pollTimeout > 0 { return way.postponeFirst() }
             way.answer(.failure(wait.interruption.map { PostgresError($0, message: failure.message) } ?? failure))
             guard !isSpoiled else { return }
             // The transaction that failed is still open, so that those behind it were refused.

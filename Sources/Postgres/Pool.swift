@@ -3,8 +3,8 @@ import Synchronization
 /// A bounded set of connections, shared by every caller.
 ///
 /// Connections are made when they are needed, by the caller that needs one; a broken one is replaced the same way.
-/// Nothing runs in the background. Callers wait in the order they came, each until its own deadline, or the lease
-/// timeout if that is sooner.
+/// Nothing runs in the background while nobody waits. Callers wait in the order they came, each until its own deadline, or
+/// the lease timeout if that is sooner; look-ups that wait for one of few connections let others past to those that are idle.
 public final class Pool: Sendable {
     public struct Settings: Sendable {
         public var connection: ConnectionSettings
@@ -380,7 +380,7 @@ public final class Pool: Sendable {
 
     func connectingSucceeded() { backOff.withLock { $0.succeeded() } }
 
-    /// The room that was kept for the connection goes to the next in the queue.
+    /// The room that was kept for the connection goes to the next in the queue that needs one of its own.
     func connectingFailed(_ error: PostgresError, _ deadline: Deadline, wasShared: Bool = false) {
         // A caller in a hurry says nothing about the server.
         if error.kind == .connectFailed, deadline.pollTimeout > 0 { backOff.withLock { $0.failed(error) } }

@@ -27,9 +27,9 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
     static var together: Int { 8 }
 
     let maximum: Int
-    /// How many connections serve such at once, unless they get stuck.
+    /// How many connections serve such at once, as long as these come back quickly and can take all who wait.
     let maximumShared: Int
-    /// How long none of these may come back before another is taken.
+    /// How long ago the last of these may have come back for that.
     private let patience = Duration.milliseconds(2)
     private(set) var idle: [Connection] = []
     /// Connections that exist or are being made.
@@ -37,7 +37,7 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
     private(set) var isShutDown = false
     private var waiters = Deque<Entry>()
     private var isTimed = false
-    /// Connections that serve waiters that travel together, and when one of them began or came back last.
+    /// Connections that serve waiters that travel together, and when one of them came back last.
     private(set) var shared = 0
     private var lastShared: ContinuousClock.Instant?
 
@@ -99,19 +99,14 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
         guard let next = waiters.first, next.isShared else { return .nothing }
         switch lease() {
         case .take(let connection):
-            begin(now)
+            shared += 1
             return .give(connection, to: takeShared(Self.together))
         case .connect:
-            begin(now)
+            shared += 1
             waiters.removeFirst()
             return .letConnect(next.waiter)
         case .wait, .refuse: return .nothing
         }
-    }
-
-    private mutating func begin(_ now: ContinuousClock.Instant) {
-        shared += 1
-        lastShared = now
     }
 
     private mutating func end(_ now: ContinuousClock.Instant) {
@@ -168,14 +163,14 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
             return .nothing
         }
         if next.isShared {
-            begin(now)
+            shared += 1
             return .give(connection, to: takeShared(Self.together))
         }
         waiters.removeFirst()
         return .give(connection, to: [next.waiter])
     }
 
-    /// A connection broke, or could not be made: its room goes to the next in the queue.
+    /// A connection broke, or could not be made: its room goes to the next in the queue that needs one of its own.
     mutating func lose(wasShared: Bool = false, now: ContinuousClock.Instant = .now) -> Handover {
         if wasShared { end(now) }
         count -= 1
@@ -186,7 +181,7 @@ struct PoolState<Connection: Sendable, Waiter: Sendable> {
         }
         let next = waiters.remove(at: index)
         count += 1
-        if next.isShared { begin(now) }
+        if next.isShared { shared += 1 }
         return .letConnect(next.waiter)
     }
 

@@ -136,6 +136,28 @@ import Testing
         #expect([.deadlineExceeded, .connectFailed].contains(behind.kind))
     }
 
+    /// Whatever holds it up, those that came with it have nothing to do with it.
+    @Test func `one that takes long is run again alone, and those behind it do not wait for it`() async throws {
+        try await withTable("id bigint") { table in
+            let statements: [SQL] = ["SELECT 1", SQL("SELECT count(*) FROM ", table), "SELECT 3", "SELECT 4"]
+            let (held, holding) = AsyncStream.makeStream(of: Void.self)
+            let (released, releasing) = AsyncStream.makeStream(of: Void.self)
+            async let lock: Void = superuser.withTransaction { transaction in
+                _ = try await transaction.query(SQL("LOCK TABLE ", table, " IN ACCESS EXCLUSIVE MODE"))
+                holding.finish()
+                for await _ in released {}
+            }
+            for await _ in held {}
+            let outcomes = try await together(statements) { _, _, tasks in
+                defer { releasing.finish() }
+                let behind = [try await tasks[2].value, try await tasks[3].value]
+                #expect(behind == [3, 4])
+            }
+            #expect(values(outcomes) == [1, 0, 3, 4])
+            try await lock
+        }
+    }
+
     @Test func `when their session ends, those that were not answered are run again in another`() async throws {
         var statements = numbers(1...8)
         statements[4] = "SELECT count(pg_sleep(60))"

@@ -41,7 +41,7 @@ import Testing
         }
     }
 
-    @Test func `look-ups that travel together are answered each for its own tenant`() async throws {
+    @Test func `look-ups travel alone, and are answered each for its own tenant`() async throws {
         try await withTwoClients { table, first, second in
             let tenants = (1...20).map { (UUID(), $0) }
             for (tenant, number) in tenants {

@@ -194,7 +194,7 @@ import Testing
 
     private typealias Handover = State.Handover
 
-    /// A pool of five whose waiters 1 and 2 have both connections for those that travel together.
+    /// A pool of five that has both connections for those that travel together out, one for the second time.
     private func moving(at now: ContinuousClock.Instant) -> State {
         var state = State(maximum: 5, maximumShared: 2)
         for waiter in 1...2 {
@@ -203,6 +203,12 @@ import Testing
                 Issue.record("no room for \(waiter)")
                 return state
             }
+        }
+        // One of them comes back, and goes again.
+        _ = state.giveBack(1, wasShared: true, now: now)
+        guard case .give(1, [0])? = state.enqueueShared(0, id: 0, deadline: now, now: now) else {
+            Issue.record("no connection for another one")
+            return state
         }
         return state
     }
@@ -243,8 +249,25 @@ import Testing
         var state = movingBesideIdle(at: now)
         wait(3...4, in: &state, at: now + .milliseconds(1))
         #expect(given(state.enqueueShared(5, id: 5, deadline: now, now: now + .milliseconds(3))) == [3, 4, 5])
-        // It has just gone: the next one waits again.
-        wait(6...6, in: &state, at: now + .milliseconds(4))
+        // Until one comes back, and not only goes.
+        guard case .letConnect(6)? = state.enqueueShared(6, id: 6, deadline: now, now: now + .milliseconds(4)) else {
+            Issue.record("it waits")
+            return
+        }
+        #expect(given(state.giveBack(1, wasShared: true, now: now + .milliseconds(4))) == [])
+        wait(7...7, in: &state, at: now + .milliseconds(5))
+    }
+
+    @Test func `on a far database the first ones do not wait for each other`() {
+        let now = ContinuousClock.now
+        var state = State(maximum: 3, maximumShared: 2)
+        for waiter in 1...3 {
+            guard case .letConnect(waiter)? = state.enqueueShared(waiter, id: UInt64(waiter), deadline: now, now: now)
+            else {
+                Issue.record("\(waiter) waits")
+                return
+            }
+        }
     }
 
     @Test func `when none comes back and nobody comes either, another connection takes them all the same`() {
@@ -253,11 +276,10 @@ import Testing
         wait(3...4, in: &state, at: now)
         #expect(given(state.relieve(now + .milliseconds(1))) == [])
         #expect(given(state.relieve(now + .milliseconds(3))) == [3, 4])
+        #expect(given(state.giveBack(1, wasShared: true, now: now + .milliseconds(4))) == [])
         wait(5...5, in: &state, at: now + .milliseconds(4))
-        guard case .letConnect(5) = state.relieve(now + .milliseconds(9)) else {
-            Issue.record("there is room for one")
-            return
-        }
+        #expect(given(state.relieve(now + .milliseconds(5))) == [])
+        #expect(given(state.relieve(now + .milliseconds(9))) == [5])
         #expect(given(state.relieve(now + .milliseconds(19))) == [])
     }
 
@@ -364,7 +386,7 @@ import Testing
 
         for _ in 0..<300 {
             now += .microseconds(Int.random(in: 0...1500, using: &generator))
-            switch Int.random(in: 0..<10, using: &generator) {
+            switch Int.random(in: 0..<11, using: &generator) {
             case 0..<3:
                 arrived += 1
                 (sharing, waiting) = (sharing.union([arrived]), waiting.union([arrived]))
@@ -396,13 +418,11 @@ import Testing
                 }
                 made += 1
                 out.append((made, isShared))
-            default:
-                if let waiter = waiting.randomElement(using: &generator) {
-                    #expect(state.withdraw(id: UInt64(waiter)) == waiter)
-                    waiting.remove(waiter)
-                } else {
-                    handle(state.relieve(now))
-                }
+            case 9:
+                guard let waiter = waiting.randomElement(using: &generator) else { continue }
+                #expect(state.withdraw(id: UInt64(waiter)) == waiter)
+                waiting.remove(waiter)
+            default: handle(state.relieve(now))
             }
             #expect(state.count == out.count + connecting.count + state.idle.count && state.count <= 4)
             #expect(state.shared == out.count { $0.isShared } + connecting.count { $0 })
