@@ -90,10 +90,10 @@ public enum Operator {
         return findings
     }
 
-    /// What to tell the person at the shell. A database error's own words are theirs to see, unlike a client's.
+    /// What to tell the person at the shell, in one line. A database error's own words are theirs to see, unlike a client's.
     public static func explanation(of error: any Error) -> String {
-        if let error = error as? PostgresError { return error.message }
-        return "\(error)"
+        let words = (error as? PostgresError)?.message ?? "\(error)"
+        return words.split(whereSeparator: \.isNewline).map(\.trimmingSpaces).joined(separator: " ")
     }
 }
 

@@ -81,15 +81,17 @@ public struct Program: Sendable {
         let clock = if let clock { clock } else { try await DatabaseClock(pool) }
         let environment = try environment(pool, clock)
         var services: [any Service] = [PoolService(pool: pool), ClockService(pool: pool, clock: clock, logger: logger)]
+        var atOnce: [any Service] = []
         if duties.contains(.work) {
             let heartbeats = self.pool(of: 1)
             services.append(PoolService(pool: heartbeats))
-            services.append(try workerService(environment, heartbeats))
+            atOnce.append(try workerService(environment, heartbeats))
         }
         if duties.contains(.serve) {
             services.append(RefusedSignaturesService(environment: environment))
-            services.append(try apiService(environment, onServing))
+            atOnce.append(try apiService(environment, onServing))
         }
+        services.append(SideBySide(services: atOnce))
         var configuration = ServiceGroupConfiguration(
             services: services,
             gracefulShutdownSignals: signals,
@@ -175,9 +177,11 @@ public struct Program: Sendable {
             logger: logger,
             responder: { request, writer, channel in
                 let reply = await envelope.answer(request, from: channel.remoteAddress)
+                // Its headers are those that a GET would have, Content-Length among them.
+                let body = request.method == .head ? [] : reply.body
                 try await writer.write(
                     response: HTTPResponse(status: reply.status, headerFields: reply.headers),
-                    body: ResponseBody(byteBuffer: ByteBuffer(bytes: reply.body))
+                    body: ResponseBody(byteBuffer: ByteBuffer(bytes: body))
                 )
             },
             onServerRunning: { channel in

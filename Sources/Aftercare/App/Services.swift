@@ -4,8 +4,20 @@ import Postgres
 import ServiceLifecycle
 import Synchronization
 
-// The parts of a running process. A group starts them in order and stops them in reverse: the API first, so that no
-// request meets a closed pool, and the pool last.
+// The parts of a running process. A group starts them in order and stops them in reverse: the API and the worker first, so
+// that no request or job meets a closed pool, and the pool last.
+
+/// Services that are told to stop at the same moment, and not one after the other: the time for it is for each of them.
+struct SideBySide: Service {
+    let services: [any Service]
+
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for service in services { group.addTask { try await service.run() } }
+            try await group.waitForAll()
+        }
+    }
+}
 
 struct PoolService: Service {
     let pool: Pool

@@ -3,6 +3,7 @@ import JSON
 
 /// One request, as handlers see it.
 struct Call: Sendable {
+    /// The route's: a HEAD is answered as its GET.
     let method: HTTPRequest.Method
     /// As sent, query and all.
     let target: String

@@ -35,9 +35,10 @@ final class InFlight: Sendable {
 
     /// Nil if all places are taken.
     func enter(_ credential: Credential, from address: @autoclosure () -> String) -> Place? {
-        state.withLock { state in
-            let isKnown = state.known.contains(credential.hash)
-            let room: Room = isKnown ? .tenant(credential.tenant.uuid) : .address(address())
+        let isKnown = state.withLock { $0.known.contains(credential.hash) }
+        // Not while all others wait for the lock: it may be taken out of a header of any length.
+        let room: Room = isKnown ? .tenant(credential.tenant.uuid) : .address(address())
+        return state.withLock { state in
             guard state.taken[room, default: 0] < maximum else { return nil }
             state.taken[room, default: 0] += 1
             return Place(room: room)

@@ -87,7 +87,7 @@ enum ProblemCode: String, CaseIterable, Sendable {
 
 /// An error as the client gets it: `application/problem+json` of RFC 9457.
 ///
-/// Thrown anywhere below the router, rendered in one place (`Envelope`).
+/// Thrown anywhere below the envelope, rendered in one place.
 struct Problem: Error {
     var code: ProblemCode
     var detail: String

@@ -108,26 +108,38 @@ final class RateLimits: Sendable {
         now: ContinuousClock.Instant = .now
     ) -> Standings {
         let now = nanoseconds(at: now)
+        guard let caller else {
+            // Not while all others wait for the lock: it may be taken out of a header of any length.
+            let bucket = Bucket.address(address())
+            let standing = state.withLock { $0.take(1, from: bucket, self.address, now) }
+            return Standings(policies: ofStrangers, each: [standing])
+        }
         return state.withLock { state in
-            guard let caller else {
-                let standing = state.take(from: .address(address()), self.address, now)
-                return Standings(policies: ofStrangers, each: [standing])
-            }
-            let own = state.take(from: .credential(caller.hash), credential, now)
-            let shared = state.take(from: .tenant(caller.tenant.uuid), tenant, now, onlyLooking: true)
+            let own = state.take(1, from: .credential(caller.hash), credential, now)
+            let shared = state.take(0, from: .tenant(caller.tenant.uuid), tenant, now)
+            return Standings(policies: ofHolders, each: [own, shared])
+        }
+    }
+
+    /// Puts back what a valid credential's request has taken: one that was answered 304 costs nothing.
+    func giveBack(_ caller: Credential, now: ContinuousClock.Instant = .now) -> Standings {
+        let now = nanoseconds(at: now)
+        return state.withLock { state in
+            let own = state.take(-1, from: .credential(caller.hash), credential, now)
+            let shared = state.take(-1, from: .tenant(caller.tenant.uuid), tenant, now)
             return Standings(policies: ofHolders, each: [own, shared])
         }
     }
 
     func charge(tenant id: UUID, now: ContinuousClock.Instant = .now) {
         let now = nanoseconds(at: now)
-        _ = state.withLock { $0.take(from: .tenant(id), tenant, now) }
+        _ = state.withLock { $0.take(1, from: .tenant(id), tenant, now) }
     }
 
     /// A failed sign-in or a wrong credential counts against the address that sent it.
     func penalize(address text: String, now: ContinuousClock.Instant = .now) {
         let now = nanoseconds(at: now)
-        _ = state.withLock { $0.take(from: .address(text), address, now) }
+        _ = state.withLock { $0.take(1, from: .address(text), address, now) }
     }
 
     private func nanoseconds(at instant: ContinuousClock.Instant) -> Int64 {
@@ -136,18 +148,17 @@ final class RateLimits: Sendable {
 }
 
 extension RateLimits.State {
-    /// Takes one request from the bucket, or looks whether it has one.
+    /// Takes a request from the bucket, or none to look whether it has one; -1 puts one back.
     fileprivate mutating func take(
+        _ count: Int64,
         from bucket: RateLimits.Bucket,
         _ policy: RateLimits.Policy,
-        _ now: Int64,
-        onlyLooking: Bool = false
+        _ now: Int64
     ) -> RateLimits.Standing {
         let before = max(emptyAt[bucket] ?? now, now)
-        let after = before + policy.interval
-        let isExceeded = after - now > policy.window
-        let standing = isExceeded || onlyLooking ? before : after
-        if !onlyLooking {
+        let isExceeded = count >= 0 && before + policy.interval - now > policy.window
+        let standing = isExceeded ? before : max(before + count * policy.interval, now)
+        if count != 0 {
             emptyAt[bucket] = standing
             forget(now)
         }

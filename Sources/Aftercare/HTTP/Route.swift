@@ -52,7 +52,7 @@ struct Route: Sendable {
     }
 
     /// Who may call. Checked by the handler through `Access`, in the transaction that reads or writes; stated here
-    /// for the router's rate limits and for the tests that try every operation with every scope.
+    /// for the rate limits and for the tests that try every operation with every scope.
     enum Audience: Hashable, Sendable {
         case anyone
         case holder(of: Scope)

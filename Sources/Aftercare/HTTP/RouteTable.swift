@@ -43,11 +43,13 @@ struct RouteTable: Sendable {
         return nodes.count - 1
     }
 
-    /// Empty parts of the path, such as one after a slash at its end, count as not there.
+    /// Empty parts of the path, such as one after a slash at its end, count as not there. HEAD is for whatever GET is.
     func find(_ method: HTTPRequest.Method, _ path: String) -> Match {
         let path = Self.segments(of: path)
+        let method = method == .head ? .get : method
         var others: Set<String> = []
         if let route = route(method, path[...], from: 0, &others) { return .route(route, path: path) }
+        if others.contains(HTTPRequest.Method.get.rawValue) { others.insert(HTTPRequest.Method.head.rawValue) }
         return others.isEmpty ? .nothing : .otherMethods(others.sorted())
     }
 

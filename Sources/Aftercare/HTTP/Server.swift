@@ -38,6 +38,7 @@ struct Server: Sendable {
                     try await answer(incoming, route, path, credential, verification)
                 }
             }
+            if reply.status == .notModified, let credential { standings = limits.giveBack(credential) }
             reply.headers.state(standings)
             return reply
         } catch {
@@ -128,7 +129,7 @@ struct Server: Sendable {
         let target = request.head.path ?? incoming.path
         let query = target.utf8.firstIndex(of: UInt8(ascii: "?")).map { target[target.utf8.index(after: $0)...] }
         return Call(
-            method: request.method,
+            method: route.method,
             target: target,
             path: incoming.path,
             route: route.template,

@@ -70,8 +70,28 @@ import Time
         let tenant = try await TestTenant.make()
         let answer = try await tenant.send(method, "/v1/stores")
         #expect(answer.status == 405)
-        #expect(answer.header("Allow") == "GET, POST")
+        #expect(answer.header("Allow") == "GET, HEAD, POST")
         #expect(answer.code == "method_not_allowed")
+    }
+
+    /// A body would be read as the beginning of the next answer.
+    @Test func `HEAD has the headers of GET and no body, also where it is refused`() async throws {
+        let tenant = try await TestTenant.make()
+        let server = tenant.server
+        let port = try #require(server.baseURL.split(separator: ":").last.flatMap { Int($0) })
+        let authorization = "Host: x\r\nAuthorization: Bearer \(tenant.owner)\r\n"
+        let socket = try RawSocket(port: port)
+        for path in ["/health/live", "/v1/stores/\(tenant.store)", "/v1/nothing", "/v1/sessions"] {
+            #expect(socket.send("HEAD \(path) HTTP/1.1\r\n\(authorization)\r\n"))
+        }
+        #expect(socket.send("GET /health/live HTTP/1.1\r\nConnection: close\r\n\(authorization)\r\n"))
+        let text = try await socket.untilClosed(within: .seconds(20)).text
+        let answers = text.components(separatedBy: "\r\n\r\n")
+        let statuses = answers.dropLast().map { $0.prefix(12).suffix(3) }
+        #expect(statuses == ["200", "200", "404", "405", "200"], "\(text)")
+        let store = try await tenant.get("/v1/stores/\(tenant.store)")
+        #expect(answers[1].contains("Content-Length: \(store.response.body.count)\r\n"))
+        #expect(answers[1].contains("ETag: "))
     }
 
     @Test func `only JSON is answered`() async throws {

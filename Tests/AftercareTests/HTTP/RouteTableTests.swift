@@ -52,8 +52,17 @@ import Testing
     }
 
     @Test func `a path with other methods has those of all its routes`() {
-        #expect(found(.put, "/v1/orders") == "GET, POST")
-        #expect(found(.put, "/v1/orders/7") == "DELETE, GET")
-        #expect(found(.put, "/v1/orders/search") == "DELETE, GET, POST")
+        #expect(found(.put, "/v1/orders") == "GET, HEAD, POST")
+        #expect(found(.put, "/v1/orders/7") == "DELETE, GET, HEAD")
+        #expect(found(.put, "/v1/orders/search") == "DELETE, GET, HEAD, POST")
+    }
+
+    @Test func `HEAD is for whatever GET is, and for nothing else`() {
+        #expect(found(.head, "/v1/orders/7") == "/v1/orders/{order_id} 7")
+        let table = RouteTable([Route(.post, "/v1/sessions", .anyone) { _ in .noContent }])
+        guard case .otherMethods(["POST"]) = table.find(.head, "/v1/sessions") else {
+            Issue.record("a path without GET has no HEAD")
+            return
+        }
     }
 }
