@@ -13,8 +13,8 @@ client() {
     figure client_look_up 'our client, `lookUp`: those of the same moment together, 32 tasks' 'tx/s'
     ratio client_transaction client_pgbench '`transaction` / pgbench' '>= 0.55'
     ratio client_transaction client_loop '`transaction` / C loop' '>= 0.7'
-    ratio client_look_up client_pgbench '`lookUp` / pgbench' '>= 0.55'
     ratio client_look_up client_loop '`lookUp` / C loop' '>= 0.7'
+    ratio client_look_up client_transaction '`lookUp` / `transaction`' '>= 1.1'
 }
 
 measure_client_pgbench() {

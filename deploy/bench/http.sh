@@ -25,7 +25,7 @@ http() {
     ratio row_ours row_pgbench 'ours / pgbench' '>= 0.22'
     ratio row_ours row_bare 'ours / bare route' '>= 0.8'
     ratio row_ours fastapi 'ours / FastAPI' '>= 4'
-    figure http_memory 'memory of aftercare serve under that load (VmRSS)' 'MiB' '<= 64'
+    figure row_memory 'memory of aftercare serve under that load (VmRSS)' 'MiB' '<= 64'
     figure http_start 'aftercare serve, from start to first 200' 'ms' '<= 500'
     title 'API: GET of a whole order, /v1/orders/{order_id}: it, its lines, shipments and refunds'
     figure order_pgbench 'pgbench with the same SQL, a round trip for each of 8 commands' 'tx/s'
@@ -33,6 +33,7 @@ http() {
     figure order_ours 'aftercare serve' 'requests/s'
     ratio order_ours order_pgbench 'ours / pgbench' '>= 0.22'
     ratio order_ours order_bare 'ours / bare route' '>= 0.8'
+    figure order_memory 'memory of aftercare serve under that load (VmRSS)' 'MiB' '<= 64'
 }
 
 # Its PostgreSQL, migrated, with a demo tenant and an API key, is what every server here uses; nothing is asked of it.
@@ -134,17 +135,19 @@ measure_order_pgbench() { read_with_pgbench http-order order_pgbench; }
 measure_row_bare() { record row_bare "$(load "$bare_port" "$bench/read.lua" /stores/)"; }
 measure_order_bare() { record order_bare "$(load "$bare_port" "$bench/read.lua" /orders/)"; }
 
-measure_row_ours() { record row_ours "$(load "$port" "$bench/read.lua" /v1/stores/sto_ "$token")"; }
+measure_row_ours() { measure_ours row /v1/stores/sto_; }
+measure_order_ours() { measure_ours order /v1/orders/ord_; }
 
-measure_order_ours() {
+# measure_ours row|order PATH: requests per second, and the memory.
+measure_ours() {
     local watch
     # At the end of the load, when there is most of it.
     (sleep "$(awk -v seconds="$seconds" 'BEGIN { print seconds - 0.3 }')" &&
         awk '/^VmRSS/ { print $2 / 1024 }' "/proc/$serve/status" >"$scratch/memory") &
     watch=$!
-    record order_ours "$(load "$port" "$bench/read.lua" /v1/orders/ord_ "$token")"
+    record "$1_ours" "$(load "$port" "$bench/read.lua" "$2" "$token")"
     wait "$watch"
-    record http_memory "$(<"$scratch/memory")"
+    record "$1_memory" "$(<"$scratch/memory")"
 }
 
 measure_fastapi() { record fastapi "$(load "$fastapi_port" "$peers/get.lua" /orders/)"; }

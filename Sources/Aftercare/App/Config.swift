@@ -18,7 +18,7 @@ struct Config: Sendable {
     /// `AFTERCARE_DATABASE_URL`: a libpq connection string or URI, for a role that is neither superuser nor owner.
     var databaseURL: Secret<String>
     /// `AFTERCARE_DATABASE_CONNECTIONS`: how many connections a process holds at most, and one more that `work` keeps for
-    /// its heartbeats. Else one for each processor, but four: what more connections have going at once only takes turns.
+    /// its heartbeats. Else one for each processor, from 4 to 32: what more connections have going at once only takes turns.
     var databaseConnections: Int
     /// `AFTERCARE_DATABASE_PREPARED_STATEMENTS`: off behind PgBouncer below 1.21 in transaction mode.
     var preparesStatements: Bool
@@ -89,7 +89,7 @@ struct Config: Sendable {
     init(_ reader: ConfigReader) throws(Invalid) {
         let values = Values(reader: reader)
         databaseURL = Secret(try values.required("database.url"))
-        databaseConnections = try values.int("database.connections", max(4, System.coreCount), in: 1...200)
+        databaseConnections = try values.int("database.connections", min(max(4, System.coreCount), 32), in: 1...200)
         preparesStatements = try values.bool("database.preparedStatements", true)
         distribution = try values.choice("database.distribution", "single", of: ["single", "citus"])
         secretKey = try values.secretKey("secretKey")

@@ -83,6 +83,17 @@ import Time
         }
     }
 
+    /// Every write may be repeated under a key, but signing in and a provider's webhook, which has its own; what only reads
+    /// has nothing to repeat.
+    @Test func `say where a request can be repeated under a key`() throws {
+        for (operation, route) in pairs {
+            let headers = try specification.parameters(of: operation).filter { $0["in"] == "header" }
+            let takesKey = headers.contains { $0["name"] == "Idempotency-Key" }
+            let isKept = route.method != .get && route.audience != .anyone
+            #expect(takesKey == isKept, "\(operation.name)")
+        }
+    }
+
     @Test func `take the same bodies`() throws {
         for (operation, route) in pairs {
             let body = try operation.value["requestBody"].map(specification.resolved)

@@ -2,6 +2,7 @@ import Curl
 import FoundationEssentials
 import JSON
 import Postgres
+import Schema
 import Support
 import Testing
 
@@ -57,6 +58,32 @@ import Testing
         ]
         #expect(answers.map(\.status) == [201, 201, 201])
         #expect(Set(answers.compactMap { $0["id"]?.stringValue }).count == 3)
+    }
+
+    /// The database committed and nobody heard of it: the client is told that it may ask again, and asking again is safe.
+    @Test func `a COMMIT whose answer is lost is 503, and the same request again gets the answer of the first`()
+        async throws
+    {
+        let tenant = try await TestTenant.make()
+        let headers = [("Idempotency-Key", "k-lost")]
+        try await FaultProxy.run { proxy in
+            let url = proxy.url(database: tenant.server.database.name, user: Roles.app)
+            try await OwnServer.run(["AFTERCARE_DATABASE_URL": url]) { server in
+                // What makes the store travels with COMMIT.
+                proxy.cutReplies(after: "INSERT INTO stores", then: .close)
+                func send() async throws -> Answer {
+                    try await server.send("POST", "/v1/stores", token: tenant.owner, body: store, headers: headers)
+                }
+                let lost = try await send()
+                #expect(lost.status == 503 && lost.header("Retry-After") != nil, "\(lost.json)")
+                #expect(proxy.cuts == 1)
+                let made = try await stores(of: tenant)
+                #expect(made == 1, "the first was committed")
+                let again = try await tenant.send("POST", "/v1/stores", store, headers: headers)
+                #expect(again.status == 201 && again.header("Idempotent-Replayed") == "true")
+                #expect(try await stores(of: tenant) == 1)
+            }
+        }
     }
 
     @Test func `eight at once make one store`() async throws {

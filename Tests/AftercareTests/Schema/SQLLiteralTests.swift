@@ -64,7 +64,7 @@ import Testing
         SwiftSource(path: "Sources/Aftercare/Things/\(name)", text: "let statement: SQL = \"\"\"\n\(statement)\n\"\"\"")
     }
 
-    static let lints = statementLints + placeLints
+    static let lints = statementLints + citusLints + placeLints
 
     private static let statementLints = [
         Lint(
@@ -147,6 +147,42 @@ import Testing
                 store("SELECT name FROM orders WHERE tenant_id = $ AND id = $"),
                 store("SELECT user_id FROM sign_in_emails WHERE email_normalized = $"),
                 store("INSERT INTO orders (tenant_id, id) VALUES ($, $)"),
+            ]
+        ),
+    ]
+
+    private static let citusLints = [
+        Lint(
+            name: "rows that are locked are skipped within one tenant",
+            faults: { source in
+                guard source.name != "QueueStore.swift" else { return [] }
+                return source.statements.filter { statement in
+                    let isOfOneTenant = statement.contains(#/\btenant_id\s*=\s*\$/#.wordBoundaryKind(.simple))
+                    return statement.contains("SKIP LOCKED") && !isOfOneTenant
+                }
+            },
+            bad: [store("SELECT id FROM schedule WHERE tenant_id > $ FOR UPDATE SKIP LOCKED")],
+            good: [
+                store("SELECT id FROM schedule WHERE tenant_id = $ FOR UPDATE SKIP LOCKED"),
+                store("SELECT id FROM jobs WHERE tenant_id > $ FOR UPDATE SKIP LOCKED", "QueueStore.swift"),
+            ]
+        ),
+        Lint(
+            name: "a session keeps no setting, and a row its tenant",
+            faults: { source in
+                source.literals.filter { literal in
+                    literal.contains(#/^\s*SET (?!LOCAL\b)(SESSION |[a-z_.]+ (=|TO) )/#)
+                        || literal.contains(#/\bSET (\w+ = [^,]+,\s*)*tenant_id =/#)
+                }
+            },
+            bad: [
+                store("SET app.tenant = 'x'"), store("SET SESSION app.tenant = 'x'"),
+                store("SET statement_timeout TO 5"),
+                store("UPDATE orders SET tenant_id = $ WHERE tenant_id = $"),
+                store("UPDATE orders SET version = version + 1, tenant_id = $ WHERE tenant_id = $"),
+            ],
+            good: [
+                store("SET LOCAL app.tenant = 'x'"), store("UPDATE orders SET name = $ WHERE tenant_id = $"),
             ]
         ),
     ]
