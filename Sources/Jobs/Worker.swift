@@ -113,6 +113,8 @@ public final class Worker: Sendable {
                             claimer.ended(isDone ? job : nil)
                         }
                     }
+                    // These may have been the last, whose end nobody else tells of before the next tick.
+                    if isStopping { claimer.wake() }
                 } catch {
                     claimer.keep(done)
                     if !isStopping { report(error, "claiming") }

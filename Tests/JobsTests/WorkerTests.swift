@@ -166,6 +166,27 @@ import Time
         }
     }
 
+    @Test func `a stopping worker ends with its last job, and not with its next poll`() async throws {
+        try await QueueDatabase.run { queue in
+            let tenant = try await queue.tenant()
+            try await queue.enqueue(of: tenant)
+            let (diary, gate) = (Diary(), Gate())
+            let handler = JobHandler("work") { job in
+                diary.note(job)
+                try await gate.wait()
+                return .done
+            }
+            let worker = queue.makeWorker(handler) { $0.poll = .seconds(600) }
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask { await worker.run() }
+                try await eventually { diary.count == 1 }
+                worker.stop()
+                gate.open()
+            }
+            #expect(try await queue.jobs() == 0)
+        }
+    }
+
     @Test func `a stop claims nothing more, lets running jobs finish, and leaves no lease`() async throws {
         try await QueueDatabase.run { queue in
             let tenant = try await queue.tenant()
